@@ -1,0 +1,1 @@
+"""fitscribe: every training run records itself."""

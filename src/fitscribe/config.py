@@ -1,0 +1,156 @@
+"""Settings: arguments win over FITSCRIBE_* over MLFLOW_* variables; the environment is read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
+
+from fitscribe.errors import MisuseError, NotBuiltYet
+
+__all__ = ["Settings", "canonical_uri", "configure", "directory_of", "forget", "settings", "without_credentials"]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All that can be set from outside. Times are in seconds.
+
+    A name here is FITSCRIBE_<NAME> in the environment, or the MLflow variable that stands in `MLFLOW_NAMES`.
+    """
+
+    tracking_uri: str = ""
+    dir: str = ""  # the folder that stands for ./.fitscribe
+    experiment_name: str = ""
+    experiment_id: str = ""
+    run_id: str = ""
+    tracking_username: str = ""
+    tracking_password: str = ""
+    tracking_token: str = ""
+    insecure_tls: bool = False
+    server_cert: str = ""
+    client_cert: str = ""
+    timeout: float = 30.0  # of one request in the background
+    read_timeout: float = 10.0  # that a call which needs an answer may wait in all
+    exit_timeout: float = 30.0  # at exit, while progress is made
+    exit_patience: float = 5.0  # at exit, when the endpoint does not answer
+
+
+MLFLOW_NAMES = {
+    "tracking_uri": "MLFLOW_TRACKING_URI",
+    "experiment_name": "MLFLOW_EXPERIMENT_NAME",
+    "experiment_id": "MLFLOW_EXPERIMENT_ID",
+    "run_id": "MLFLOW_RUN_ID",
+    "tracking_username": "MLFLOW_TRACKING_USERNAME",
+    "tracking_password": "MLFLOW_TRACKING_PASSWORD",
+    "tracking_token": "MLFLOW_TRACKING_TOKEN",
+    "insecure_tls": "MLFLOW_TRACKING_INSECURE_TLS",
+    "server_cert": "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "client_cert": "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+    "timeout": "MLFLOW_HTTP_REQUEST_TIMEOUT",
+}
+
+_given: dict[str, object] = {}
+_settings: Settings | None = None
+
+
+def settings() -> Settings:
+    """Return the settings in force; the first call reads the environment.
+
+    `MisuseError`: a variable holds what its setting cannot be, such as a word for a number of seconds.
+    """
+    global _settings
+    if _settings is None:
+        _settings = _read(os.environ)
+    return _settings
+
+
+def configure(**given: object) -> None:
+    """Let arguments win over the environment; None takes an earlier argument back."""
+    global _settings
+    for name, value in given.items():
+        _given.pop(name, None)
+        if value is not None:
+            _given[name] = value
+    _settings = None
+
+
+def forget(name: str) -> None:
+    """Treat a setting as used up, as a run id is by the first run (in this process and in those it starts)."""
+    _given.pop(name, None)
+    for variable in _variables(name):
+        os.environ.pop(variable, None)
+    configure()
+
+
+def _variables(name: str) -> list[str]:
+    return [f"FITSCRIBE_{name.upper()}", *([MLFLOW_NAMES[name]] if name in MLFLOW_NAMES else [])]
+
+
+def _read(environment: Mapping[str, str]) -> Settings:
+    found: dict[str, object] = {}
+    for field in msgspec.structs.fields(Settings):
+        for variable in _variables(field.name):
+            if environment.get(variable):
+                found[field.name] = _convert(variable, environment[variable], field.type)
+                break
+    return msgspec.convert({**found, **_given}, Settings)
+
+
+def _convert(variable: str, text: str, kind: type) -> object:
+    try:
+        return msgspec.convert(text.strip(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise MisuseError(f"{variable}={text!r}: {error}") from None
+
+
+def directory_of(uri: str) -> Path | None:
+    """Return the folder of an embedded store, or None where the URI names a server."""
+    return Path(unquote(uri[len("file://") :])) if uri.startswith("file://") else None
+
+
+def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
+    """Turn what a user may say into `http(s)://...` without a trailing slash, or `file:///absolute/folder`.
+
+    Empty means `./.fitscribe`, or FITSCRIBE_DIR. `NotBuiltYet`: a scheme that MLflow knows and this version does
+    not; `MisuseError`: one that nobody knows.
+    """
+    text = os.fspath(uri).strip()
+    if not text:
+        return folder().as_uri()
+    scheme = text.partition(":")[0].lower() if ":" in text else ""
+    if scheme in ("http", "https"):
+        if not urlsplit(text).hostname:
+            raise MisuseError(f"the tracking URI {text!r} names no host; write http://host:port")
+        return text.rstrip("/")
+    if scheme == "file":
+        return _absolute(unquote(urlsplit(text).path)).as_uri()
+    if not scheme or len(scheme) == 1 or os.sep in scheme:  # a path; C:\ is no scheme
+        return _absolute(text).as_uri()
+    if scheme in ("sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "arn", "azureml", "uc"):
+        raise NotBuiltYet(
+            f"tracking URIs with {scheme}: are not supported yet; "
+            "use http(s)://host:port of a server, or a folder for an embedded store"
+        )
+    raise MisuseError(
+        f"the tracking URI {text!r} has the unknown scheme {scheme!r}; "
+        "use http(s)://host:port of a server, or a folder for an embedded store"
+    )
+
+
+def folder() -> Path:
+    """Return the folder of this working directory's journal and embedded store, absolute; it may not exist yet."""
+    return _absolute(settings().dir or ".fitscribe")
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def without_credentials(uri: str) -> str:
+    """Return the URI without user and password, as it may be written down."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

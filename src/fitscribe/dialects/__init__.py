@@ -1,0 +1,1 @@
+"""Dialects: the records in the words of one kind of endpoint."""

@@ -1,0 +1,1 @@
+"""The journal: records on local disk, and the thread that ships them."""

@@ -1,0 +1,1 @@
+"""The model directory: its format, flavors, signature and requirements."""

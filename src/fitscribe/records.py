@@ -1,0 +1,207 @@
+"""The records: all that the capture wing says, and all that the delivery wing hears.
+
+Each is a small frozen struct, written to the journal as MessagePack. `run` is a run id of ours (32 hex
+characters), `at` is the time of the call in milliseconds since 1970. Fields may be added with a default;
+none is ever renamed or given another meaning, since journals of older versions are still read.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Literal, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Artifact",
+    "DatasetUsed",
+    "Drawing",
+    "ExperimentNamed",
+    "Heatmap",
+    "Lines",
+    "Metrics",
+    "ModelLogged",
+    "Params",
+    "Record",
+    "RunEnded",
+    "RunResumed",
+    "RunStarted",
+    "Source",
+    "Status",
+    "Tags",
+    "decode",
+    "encode",
+    "new_id",
+    "now",
+]
+
+Status: TypeAlias = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag="run", omit_defaults=True):
+    """A run began. `to` is its tracking URI (without credentials); a run goes where it started, whole."""
+
+    run: str
+    at: int
+    to: str
+    name: str = ""
+    experiment: str = ""  # name; empty with an empty id: the endpoint's default experiment
+    experiment_id: str = ""
+    parent: str = ""  # run id of ours
+    tags: dict[str, str] = {}
+
+
+class RunResumed(msgspec.Struct, frozen=True, tag="resumed", omit_defaults=True):
+    """A run that the endpoint knows as `theirs` is written to from here on, under our id `run`."""
+
+    run: str
+    at: int
+    to: str
+    theirs: str
+    reopen: bool = True  # set its status to RUNNING
+
+
+class Params(msgspec.Struct, frozen=True, tag="params"):
+    """Params, each written once per run; the values are text."""
+
+    run: str
+    at: int
+    values: dict[str, str]
+
+
+class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
+    """Metric points of one step; NaN and infinities are kept."""
+
+    run: str
+    at: int
+    step: int
+    values: dict[str, float]
+
+
+class Tags(msgspec.Struct, frozen=True, tag="tags"):
+    """Tags; a value of None takes the tag away."""
+
+    run: str
+    at: int
+    values: dict[str, str | None]
+
+
+class Artifact(msgspec.Struct, frozen=True, tag="artifact", omit_defaults=True):
+    """A file for the run's artifact folder, at `path` (forward slashes).
+
+    `file` is where the snapshot lies, relative to the journal's folder; delivery removes it when the endpoint has it.
+    """
+
+    run: str
+    at: int
+    path: str
+    file: str
+
+
+class Lines(msgspec.Struct, frozen=True, tag="lines", omit_defaults=True):
+    """A chart of named lines: `series` maps a legend to its x and y values (same length)."""
+
+    title: str
+    x: str
+    y: str
+    series: dict[str, tuple[list[float], list[float]]]
+
+
+class Heatmap(msgspec.Struct, frozen=True, tag="heatmap", omit_defaults=True):
+    """A chart of a matrix: `values[row][column]`, one label a row (`rows`) and a column (`columns`)."""
+
+    title: str
+    x: str
+    y: str
+    rows: list[str]
+    columns: list[str]
+    values: list[list[float]]
+
+
+class Drawing(msgspec.Struct, frozen=True, tag="drawing"):
+    """A chart that is drawn as a PNG for `path` by the delivery wing, off the training thread."""
+
+    run: str
+    at: int
+    path: str
+    chart: Lines | Heatmap
+
+
+class DatasetUsed(msgspec.Struct, frozen=True, tag="dataset", omit_defaults=True):
+    """A dataset input: the fields of the protocol's Dataset, and how it was used (`train`, `eval`)."""
+
+    run: str
+    at: int
+    name: str
+    digest: str
+    source_type: str = "code"
+    source: str = "{}"
+    schema: str = ""  # JSON text
+    profile: str = ""  # JSON text
+    context: str = ""
+
+
+class ModelLogged(msgspec.Struct, frozen=True, tag="model", omit_defaults=True):
+    """A model directory was recorded under `path`; `mlmodel` is its MLmodel file as JSON text.
+
+    Its files travel as artifacts before this record.
+    """
+
+    run: str
+    at: int
+    path: str
+    mlmodel: str
+    register_as: str = ""
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """A run is over."""
+
+    run: str
+    at: int
+    status: Status
+
+
+class Source(msgspec.Struct, frozen=True, tag="source"):
+    """What was slow to learn of this process (git commit, ...): tags for every run that starts in this journal."""
+
+    at: int
+    tags: dict[str, str]
+
+
+class ExperimentNamed(msgspec.Struct, frozen=True, tag="experiment"):
+    """An experiment is to exist at the endpoint `to`."""
+
+    at: int
+    to: str
+    name: str
+
+
+Record: TypeAlias = (
+    RunStarted
+    | RunResumed
+    | Params
+    | Metrics
+    | Tags
+    | Artifact
+    | Drawing
+    | DatasetUsed
+    | ModelLogged
+    | RunEnded
+    | Source
+    | ExperimentNamed
+)
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Record).decode
+
+
+def new_id() -> str:
+    """Return a new run id of ours: 32 hex characters, random."""
+    return uuid.uuid4().hex
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,1 @@
+"""The embedded store: the protocol's REST handlers over SQLite and files."""

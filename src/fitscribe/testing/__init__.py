@@ -1,0 +1,1 @@
+"""What integrations are tested with, ours and third parties' alike."""
