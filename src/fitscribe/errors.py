@@ -3,6 +3,7 @@
 FitscribeError
 ├── MisuseError (also ValueError)    what the caller wrote cannot be recorded; nothing of it was
 │   ├── ParamConflict                a param that has a value already was given another
+│   ├── MissingFile                  (also FileNotFoundError) a file or folder to log that is not there
 │   └── FilterError                  a search filter or ordering that does not parse
 ├── NotFoundError (also KeyError)    a run, experiment, artifact or model that is not there
 ├── NotBuiltYet                      an option or a road that this version does not have
@@ -14,6 +15,7 @@ FitscribeError
 __all__ = [
     "FilterError",
     "FitscribeError",
+    "MissingFile",
     "MisuseError",
     "NotBuiltYet",
     "NotFoundError",
@@ -34,6 +36,10 @@ class MisuseError(FitscribeError, ValueError):
 
 class ParamConflict(MisuseError):
     """A param is written once per run; this one has another value already."""
+
+
+class MissingFile(MisuseError, FileNotFoundError):
+    """A file or folder that was to be logged is not there."""
 
 
 class FilterError(MisuseError):

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["guarded", "log", "warn_once"]
+__all__ = ["guarded", "inform", "log", "quiet", "quietly", "warn_once"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+quiet: ContextVar[bool] = ContextVar("fitscribe.quiet", default=False)
+"""True while an integration with `silent=True` works: what it has to say goes to DEBUG."""
+
 _said: set[str] = set()
 
 
@@ -23,12 +29,17 @@ def log() -> logging.Logger:
     return logging.getLogger("fitscribe")
 
 
+def inform(message: str, *args: object) -> None:
+    """Say something that is no trouble, at INFO."""
+    (log().debug if quiet.get() else log().info)(message, *args)
+
+
 def warn_once(message: str, *args: object) -> None:
-    """Warn with this message the first time in this process that these very words come up."""
+    """Warn the first time in this process that these very words come up."""
     text = message % args if args else message
     if text not in _said:
         _said.add(text)
-        log().warning("%s", text)
+        (log().debug if quiet.get() else log().warning)("%s", text)
 
 
 class guarded:
@@ -38,11 +49,11 @@ class guarded:
     stands in training loops (0.3 µs instead of 1.4).
     """
 
-    __slots__ = ("what",)
+    __slots__ = ("unless", "what")
 
-    def __init__(self, what: str) -> None:
-        """`what` completes the sentence "... failed; your training goes on without it"."""
-        self.what = what
+    def __init__(self, what: str, unless: BaseException | None = None) -> None:
+        """`what` completes "... failed; your training goes on without it"; the error `unless` is dropped unsaid."""
+        self.what, self.unless = what, unless
 
     def __enter__(self) -> None:
         return None
@@ -50,10 +61,15 @@ class guarded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if error is None or not isinstance(error, Exception):
+        if error is None:
+            return False
+        if error is self.unless:
+            return True
+        if not isinstance(error, Exception):
             return False
         try:
-            log().warning("%s failed; your training goes on without it", self.what, exc_info=error)
+            say = log().debug if quiet.get() else log().warning
+            say("%s failed; your training goes on without it", self.what, exc_info=error)
         except Exception:
             return True  # a user's log handler that raises must not end the training either
         return True
@@ -68,3 +84,14 @@ class guarded:
                 return function(*args, **kwargs)
 
         return inner  # type: ignore[return-value]
+
+
+def quietly(function: Callable[..., T], *args: object, default: T) -> T:
+    """Call `function(*args)`, or return `default` when it raises.
+
+    For asking the user's objects about themselves (`str`, `len`, `shape`), where no answer is an answer too.
+    """
+    try:
+        return function(*args)
+    except Exception:
+        return default

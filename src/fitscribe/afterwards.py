@@ -1,0 +1,69 @@
+"""Work that can wait until the user's call has returned: one background thread, in order."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from fitscribe.guard import guarded
+
+__all__ = ["do", "drain"]
+
+
+class _Line:
+    """The waiting line of one process."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.work: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], object]]] = queue.SimpleQueue()
+        self.asked = self.done = 0
+        self.moved = threading.Condition()
+        threading.Thread(target=self.run, name="fitscribe afterwards", daemon=True).start()
+
+    def run(self) -> None:
+        while True:
+            context, piece = self.work.get()
+            with guarded("work after the fit"):
+                context.run(piece)
+            del context, piece  # what the user lets go of must not live on in an idle thread
+            with self.moved:
+                self.done += 1
+                self.moved.notify_all()
+
+
+_line: _Line | None = None
+_making = threading.Lock()
+
+
+def do(piece: Callable[[], object]) -> None:
+    """Call `piece()` in the background, after all that was asked for before, in the caller's context.
+
+    Errors are logged and swallowed. What `piece` needs of the user's objects has to be copied before: they may
+    change the next moment.
+    """
+    global _line, _making
+    line = _line
+    if line is None or line.process != os.getpid():  # first use, or a forked child: threads do not fork
+        if line is not None:
+            _making = threading.Lock()  # the parent may have held it at the fork
+        with _making:
+            if _line is None or _line.process != os.getpid():
+                _line = _Line()
+            line = _line
+    with line.moved:
+        line.asked += 1
+    line.work.put((contextvars.copy_context(), piece))
+
+
+def drain(seconds: float) -> bool:
+    """Wait until all work asked for before this call is done; False when time ran out."""
+    line = _line
+    if line is None or line.process != os.getpid():
+        return True
+    deadline, asked = time.monotonic() + seconds, line.asked
+    with line.moved:
+        return line.moved.wait_for(lambda: line.done >= asked, max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,152 @@
+"""Where the two wings meet: runs speak to the journal, and what is read has been delivered before."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitscribe import afterwards, config
+from fitscribe.guard import guarded
+from fitscribe.records import Record
+from fitscribe.run import Run, opened, status_of
+from fitscribe.run import connect as connect_runs
+
+if TYPE_CHECKING:
+    from fitscribe.dialects import Dialect
+    from fitscribe.journal.shipper import Shipper
+
+__all__ = ["Delivery", "connect", "the_delivery"]
+
+
+class Delivery:
+    """The road of this process to the endpoints; a `run.Outlet`. Makes no file and no thread until the first record."""
+
+    emit: Callable[[Record], None]
+
+    def __init__(self) -> None:
+        """Start out with the settings; nothing else happens."""
+        self.experiment: tuple[str, str] | None = None  # name and id, when the user chose one
+        self._secret: dict[str, str] = {}  # tracking URIs as the user gave them, by what may be written down
+        self._shipper: Shipper | None = None
+        self._making = threading.Lock()
+        self.emit = self._first
+
+    def _first(self, record: Record) -> None:
+        self.shipper().emit(record)
+
+    def shipper(self) -> Shipper:
+        """Return the shipper, made now if it is not there; the journal lies where the process is working now."""
+        if self._shipper is None:
+            from fitscribe.journal.shipper import Shipper
+
+            with self._making:
+                if self._shipper is None:
+                    self._shipper = Shipper(config.folder() / "journal", self.dialect_for)
+                    self.emit = self._shipper.emit  # one call less in training loops
+        return self._shipper
+
+    def dialect_for(self, to: str) -> Dialect:
+        """Return how to speak to the endpoint that records name as `to`."""
+        from fitscribe.dialects import dialect_for
+
+        return dialect_for(self._secret.get(to, to))
+
+    def uri(self) -> str:
+        """Return the tracking URI in force, canonical and without credentials."""
+        full = config.canonical_uri(config.settings().tracking_uri)
+        clean = config.without_credentials(full)
+        if clean != full:
+            self._secret[clean] = full
+        return clean
+
+    def full_uri(self, to: str) -> str:
+        """Return a tracking URI with the credentials it was given, if any."""
+        return self._secret.get(to, to)
+
+    def address(self) -> tuple[str, str, str]:
+        """Return tracking URI, experiment name and experiment id for a run that starts now."""
+        name, experiment_id = self.experiment or (config.settings().experiment_name, config.settings().experiment_id)
+        return self.uri(), name, "" if name else experiment_id
+
+    def source(self) -> dict[str, str]:
+        """Return the tags that say who and what runs here, as far as they are cheap to know."""
+        from fitscribe.source import here
+
+        return here()
+
+    def snapshot(self, content: str | Path | bytes, name: str) -> str:
+        """Keep a copy of a file or of bytes in the spool."""
+        return self.shipper().snapshot(content, name)
+
+    def spool_path(self, name: str) -> Path:
+        """Return a fresh path in the spool."""
+        return self.shipper().spool_path(name)
+
+    def spooled(self, path: Path) -> str:
+        """Return a spool path as records name it."""
+        return self.shipper().spooled(path)
+
+    def theirs(self, run: Run) -> str:
+        """Return the endpoint's id of a run; waits for its creation, at most the read timeout."""
+        return self.shipper().theirs(run.id, config.settings().read_timeout)
+
+    def flush(self, seconds: float | None = None) -> bool:
+        """Wait until all that was said before is delivered or set aside; False when time ran out."""
+        deadline = time.monotonic() + (config.settings().exit_timeout if seconds is None else seconds)
+        done = afterwards.drain(max(0.0, deadline - time.monotonic()))
+        if self._shipper is None:
+            return done
+        return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
+
+    def leave(self) -> None:
+        """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
+        with guarded("the last flush"):
+            error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+            for run in reversed(list(opened.values())):
+                if run.process == os.getpid():
+                    run.end(status_of(error))
+            afterwards.drain(config.settings().exit_timeout)
+            if self._shipper is not None:
+                self._shipper.close()
+
+
+_delivery: Delivery | None = None
+_process = 0
+
+
+def the_delivery() -> Delivery:
+    """Return this process's delivery, made and connected on first use."""
+    global _delivery, _process
+    if _delivery is None:
+        _delivery = Delivery()
+        connect_runs(_delivery)
+    if _process != os.getpid():  # a forked child says goodbye for itself
+        if not _process:
+            atexit.register(_leave)
+        _process = os.getpid()
+    return _delivery
+
+
+def connect() -> None:
+    """Let runs speak to the journal from here on."""
+    the_delivery()
+
+
+def forget() -> None:
+    """Let the next record begin anew, with the settings as they are then; what was said is delivered first."""
+    global _delivery
+    if _delivery is not None:
+        _delivery.leave()
+        connect_runs(None)
+        _delivery = None
+
+
+def _leave() -> None:
+    if _delivery is not None:
+        _delivery.leave()

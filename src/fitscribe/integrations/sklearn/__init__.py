@@ -1,0 +1,69 @@
+"""scikit-learn: one run per training, whatever estimator, with its search's candidates as child runs.
+
+Watched are `fit`, `fit_transform` and `fit_predict` on `BaseEstimator` and every class below it, today's and
+later ones, the user's own included (why not the one private function that all native fits pass, and what that
+would miss: "Decisions" in CONTRIBUTING.md). A fit inside a fit passes unseen, on other threads too, since what
+scikit-learn hands to joblib goes through `_FuncWrapper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from fitscribe import Integration, unwatched
+
+__all__ = ["integration"]
+
+integration = Integration(
+    "sklearn",
+    requires="scikit-learn>=1.5",
+    options={
+        "log_input_examples": False,
+        "log_model_signatures": True,
+        "log_models": True,
+        "log_datasets": True,
+        "max_tuning_runs": None,
+        "serialization_format": "cloudpickle",
+        "pos_label": None,
+    },
+    not_built={"registered_model_name": None, "log_post_training_metrics": False},
+)
+
+FORMATS = ("cloudpickle", "pickle", "skops")
+
+
+@integration.check("max_tuning_runs")
+def _max_tuning_runs(value: Any) -> str:
+    fits = value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+    return "" if fits else "is neither a number of child runs from 0 nor None (all of them)"
+
+
+@integration.check("serialization_format")
+def _serialization_format(value: Any) -> str:
+    return "" if value in FORMATS else f"is none of {', '.join(FORMATS)}"
+
+
+def _training(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import training
+
+    return training.recorded(call)
+
+
+for _method in ("fit", "fit_transform", "fit_predict"):
+    integration.around(f"sklearn.base:BaseEstimator+.{_method}")(_training)
+
+# Methods that exist under a condition only are no plain functions, but hold one.
+for _target in (
+    "sklearn.pipeline:Pipeline.fit_transform.fn",
+    "sklearn.pipeline:Pipeline.fit_predict.fn",
+    "sklearn.neighbors._lof:LocalOutlierFactor.fit_predict.fn",
+):
+    integration.around(_target)(_training)
+
+
+@integration.around("sklearn.utils.parallel:_FuncWrapper.__call__", nested=True)
+def _task(call: Any) -> Generator[None, Any, None]:
+    """A task that scikit-learn handed to joblib: part of a training or a validation, never one of its own."""
+    with unwatched():
+        yield

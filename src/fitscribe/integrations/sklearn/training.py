@@ -1,0 +1,116 @@
+"""What is recorded of one training: before it its configuration and data, after it what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from functools import partial
+from typing import Any
+
+from fitscribe import guarded
+from fitscribe.integrations.sklearn import metrics, search
+
+__all__ = ["recorded"]
+
+# Fitting these prepares data; MLflow leaves them out as well. The params of the model that comes next
+# would otherwise not find the run that the user opened for it.
+PREPARATION = ("sklearn.preprocessing", "sklearn.impute", "sklearn.feature_extraction", "sklearn.feature_selection")
+COMPOSITION = "sklearn.compose._column_transformer"
+
+
+def prepares(estimator: Any) -> bool:
+    """Say whether fitting this is data preparation and no training: scikit-learn's own transformers without a model."""
+    where = type(estimator).__module__
+    if not where.startswith((*PREPARATION, COMPOSITION)):
+        return False
+    return not (where.startswith("sklearn.feature_selection") and hasattr(estimator, "estimator"))
+
+
+def recorded(call: Any) -> Generator[None, Any, None]:
+    """Record the call of an estimator's `fit`, `fit_transform` or `fit_predict`."""
+    estimator, options = call.target, call.options
+    if prepares(estimator):
+        yield
+        return
+    kind = type(estimator)
+    with call.run(kind.__name__) as run:
+        data = _Data(call)
+        run.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"})
+        searches = search.is_search(estimator)
+        run.log_params(estimator.get_params(deep=not searches))
+        if options["log_datasets"]:
+            _log_dataset(run, data)
+        began, clock = time.time(), time.perf_counter()
+        yield
+        seconds = time.perf_counter() - clock
+        run.log_metrics({"fit_time": seconds, **scalars(estimator)})
+        _after(run, estimator, data, options)
+        if searches:
+            search.log_results(run, estimator, options, began, seconds)
+        if options["log_models"]:
+            _log_models(run, estimator, data, options)
+
+
+class _Data:
+    """The training data as the user passed it: looked at, never copied whole."""
+
+    def __init__(self, call: Any) -> None:
+        self.X = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()), None)
+        for name in ("X", "raw_documents", "X_train"):
+            if name in call.kwargs:
+                self.X = call.kwargs[name]
+        self.y = call.argument("y") if self.X is not None else None
+        if self.y is None:
+            self.y = call.argument("Y")
+        self.weight = call.argument("sample_weight")
+
+
+@guarded("recording the dataset")
+def _log_dataset(run: Any, data: _Data) -> None:
+    from fitscribe.models import datasets
+
+    facts = datasets.describe(data.X, data.y)
+    if facts is not None:
+        run.log_dataset(facts, "train")
+
+
+@guarded("reading the fitted attributes")
+def scalars(estimator: Any) -> Mapping[str, float]:
+    """Return the plain numbers that the fit left on the estimator, under their own names: `n_iter_`, `inertia_`."""
+    import numpy
+
+    found = {}
+    for name, value in vars(estimator).items():
+        number = isinstance(value, (int, float, numpy.integer, numpy.floating)) and not isinstance(value, bool)
+        if number and name.endswith("_") and not name.startswith("_"):
+            found[name] = float(value)
+    return found
+
+
+@guarded("recording the training metrics")
+def _after(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
+    """Ask the estimator now, since it may be fitted anew the next moment; compute and draw in the background."""
+    _log_html(run, estimator)
+    answers = metrics.ask(estimator, data.X, data.y, data.weight)
+    if answers is not None:
+        run.later(partial(metrics.log, run, answers, options["pos_label"]))
+
+
+@guarded("drawing the estimator")
+def _log_html(run: Any, estimator: Any) -> None:
+    from sklearn.utils import estimator_html_repr
+
+    run.log_text(estimator_html_repr(estimator), "estimator.html")
+
+
+def _log_models(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
+    how = {
+        "serialization_format": options["serialization_format"],
+        "model_input": data.X if options["log_model_signatures"] or options["log_input_examples"] else None,
+        "signature": options["log_model_signatures"],
+        "input_example": options["log_input_examples"],
+    }
+    run.log_model(estimator, "model", flavor="sklearn", **how)
+    best = getattr(estimator, "best_estimator_", None)
+    if best is not None and search.is_search(estimator):
+        run.log_model(best, "best_estimator", flavor="sklearn", **how)

@@ -1,0 +1,307 @@
+"""Run: what can be said about one training, by an integration; and which run is the current one.
+
+These words never raise and never refuse: a key is made legal, a long value is cut (and kept whole in
+`fitscribe/params.json`), what cannot be recorded is left out with one warning. The direct API, which does
+raise, is in `active.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+from fitscribe import afterwards
+from fitscribe.guard import guarded, warn_once
+from fitscribe.records import (
+    Artifact,
+    DatasetUsed,
+    Drawing,
+    Heatmap,
+    Lines,
+    Metrics,
+    ModelLogged,
+    Params,
+    Record,
+    RunEnded,
+    RunStarted,
+    Status,
+    Tags,
+    new_id,
+    now,
+)
+from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, legal_key, number, shortened, text, unique
+
+__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "current", "entered", "opened", "outlet", "status_of"]
+
+WHOLE_PARAMS = "fitscribe/params.json"
+
+
+class Outlet(Protocol):
+    """Where runs say what they have to say; `fluent.py` connects the real one, a test its recorder."""
+
+    def emit(self, record: Record) -> None:
+        """Take a record; it is safe when this returns."""
+
+    def snapshot(self, content: str | Path | bytes, name: str) -> str:
+        """Keep a copy of a file or of bytes; return the name for `Artifact.file`."""
+
+    def spool_path(self, name: str) -> Path:
+        """Return a fresh path to write a file to; its name goes through `spooled`."""
+
+    def spooled(self, path: Path) -> str:
+        """Return the name for `Artifact.file` of a file written to a `spool_path`."""
+
+    def address(self) -> tuple[str, str, str]:
+        """Return tracking URI, experiment name and experiment id for a run that starts now."""
+
+    def source(self) -> dict[str, str]:
+        """Return the tags that say who and what runs here, as far as they are cheap to know."""
+
+
+_outlet: Outlet | None = None
+
+
+def connect(where: Outlet | None) -> Outlet | None:
+    """Let runs speak to `where` from now on; return who listened before."""
+    global _outlet
+    before, _outlet = _outlet, where
+    return before
+
+
+def outlet() -> Outlet:
+    """Return who listens now. `RuntimeError` when nobody was connected, which no user can bring about."""
+    if _outlet is None:
+        raise RuntimeError("no outlet is connected; import fitscribe.fluent first")
+    return _outlet
+
+
+def status_of(error: BaseException | None) -> Status:
+    """FINISHED without an error; KILLED for Ctrl-C and `sys.exit`; else FAILED."""
+    if error is None:
+        return "FINISHED"
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
+class Run:
+    """One run, under an id of ours that exists at once; the endpoint may learn of it later."""
+
+    def __init__(
+        self, *, run_id: str, to: str, name: str = "", parent: Run | None = None, by_user: bool = False
+    ) -> None:
+        """Make the handle alone; `Run.start` also says that the run began."""
+        self.id, self.to, self.name, self.parent, self.by_user = run_id, to, name, parent, by_user
+        self.params: dict[str, str] = {}
+        self.whole: dict[str, str] = {}
+        self.autologged = False  # an integration has written to it: the next training gets a child
+        self.deferred = False
+        self.ended: Status | None = None
+        self.process = os.getpid()
+        self.handle: Any = None
+
+    @classmethod
+    def start(
+        cls,
+        name: str = "",
+        *,
+        parent: Run | None = None,
+        tags: Mapping[str, object] | None = None,
+        at: int | None = None,
+        by_user: bool = False,
+        address: tuple[str, str, str] | None = None,
+        parent_id: str = "",
+    ) -> Run:
+        """Begin a run now, or at a time in milliseconds; with a parent, it goes where the parent goes."""
+        out = outlet()
+        to, experiment, experiment_id = address or out.address()
+        run = cls(run_id=new_id(), to=parent.to if parent else to, name=name, parent=parent, by_user=by_user)
+        run.address = parent.address if parent else (to, experiment, experiment_id)
+        labels = {legal_key(k): shortened(text(v), TAG_LIMIT) for k, v in {**out.source(), **(tags or {})}.items()}
+        started = RunStarted(
+            run=run.id,
+            at=now() if at is None else at,
+            to=run.to,
+            name=name,
+            experiment=run.address[1],
+            experiment_id=run.address[2],
+            parent=parent.id if parent else parent_id,
+            tags=labels,
+        )
+        out.emit(started)
+        opened[run.id] = run
+        return run
+
+    address: tuple[str, str, str] = ("", "", "")
+
+    @guarded("logging params")
+    def log_params(self, values: Mapping[Any, object]) -> None:
+        """Record params; any value is written as text. One that has another value already is left as it is."""
+        fresh: dict[str, str] = {}
+        long: dict[str, str] = {}
+        for key, value in zip(unique(map(legal_key, values)), values.values(), strict=True):
+            words = text(value)
+            if self.params.setdefault(key, words) != words:
+                warn_once("the param %s has a value already and is not written again: %.80s", key, words)
+                continue
+            if len(words) > PARAM_LIMIT:
+                long[key] = words
+            fresh[key] = shortened(words, PARAM_LIMIT)
+        if fresh:
+            outlet().emit(Params(self.id, now(), fresh))
+        if long:
+            self.keep_whole(long)
+
+    def keep_whole(self, params: Mapping[str, str]) -> None:
+        """Keep params that are too long for a server, whole, in one artifact of the run."""
+        self.whole.update(params)
+        self.log_text(json.dumps(self.whole, indent=2, ensure_ascii=False), WHOLE_PARAMS)
+
+    def say(self, record: Record) -> None:
+        """Hand a record of this run to the outlet."""
+        outlet().emit(record)
+
+    @guarded("logging metrics")
+    def log_metrics(self, values: Mapping[Any, object], step: int = 0, at: int | None = None) -> None:
+        """Record the metric points of one step; what is no number is left out with one warning."""
+        points: dict[str, float] = {}
+        for key, value in zip(unique(map(legal_key, values)), values.values(), strict=True):
+            found = number(value)
+            if found is None:
+                warn_once("the metric %s was given no number but %s; it is left out", key, type(value).__name__)
+            else:
+                points[key] = found
+        if points:
+            outlet().emit(Metrics(self.id, now() if at is None else at, int(step), points))
+
+    @guarded("setting tags")
+    def set_tags(self, values: Mapping[Any, object]) -> None:
+        """Set tags; a tag that is there gets the new value."""
+        tags: dict[str, str | None] = {
+            legal_key(key): shortened(text(value), TAG_LIMIT) for key, value in values.items()
+        }
+        if tags:
+            outlet().emit(Tags(self.id, now(), tags))
+
+    @guarded("logging a text")
+    def log_text(self, words: str, path: str) -> None:
+        """Record a text as the artifact `path` (UTF-8)."""
+        self.log_bytes(words.encode("utf-8", "backslashreplace"), path)
+
+    @guarded("logging an artifact")
+    def log_bytes(self, content: bytes, path: str) -> None:
+        """Record bytes as the artifact `path`."""
+        outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(content, path)))
+
+    @guarded("logging a file")
+    def log_file(self, file: str | Path, path: str) -> None:
+        """Record a copy of a file, as it is now, as the artifact `path`."""
+        outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(Path(file), path)))
+
+    def log_spooled(self, file: Path, path: str) -> None:
+        """Record a file that was written to an outlet's `spool_path`; it is not copied again."""
+        outlet().emit(Artifact(self.id, now(), path, outlet().spooled(file)))
+
+    @guarded("logging a chart")
+    def log_chart(self, chart: Lines | Heatmap, path: str) -> None:
+        """Record a chart, drawn as the PNG `path` in the background; without matplotlib it is left out."""
+        outlet().emit(Drawing(self.id, now(), path, chart))
+
+    @guarded("logging a dataset")
+    def log_dataset(self, facts: Mapping[str, str], context: str, name: str = "dataset") -> None:
+        """Record a dataset input from its digest, schema and profile; `context` is `train`, `eval`, ..."""
+        outlet().emit(DatasetUsed(self.id, now(), name=name, context=context, **facts))
+
+    @guarded("logging a model")
+    def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "") -> None:
+        """Say that the artifacts under `path` are a model directory, described by its MLmodel content."""
+        outlet().emit(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as))
+
+    def child(self, name: str = "", tags: Mapping[str, object] | None = None, at: int | None = None) -> Run:
+        """Begin a run below this one, now or at a time in milliseconds; `end` it yourself."""
+        return Run.start(name, parent=self, tags=tags, at=at)
+
+    def later(self, piece: Callable[[], object]) -> None:
+        """Call `piece()` in the background before the run ends; it must hold copies of what may change."""
+        self.deferred = True
+        afterwards.do(piece)
+
+    @guarded("ending a run")
+    def end(self, status: Status = "FINISHED", at: int | None = None) -> None:
+        """End the run, now or at a time in milliseconds; what was asked of `later` comes before. Twice is once."""
+        opened.pop(self.id, None)
+        if self.ended is not None:
+            return
+        self.ended = status
+        record = RunEnded(self.id, now() if at is None else at, status)
+        if self.deferred:
+            afterwards.do(lambda: outlet().emit(record))
+        else:
+            outlet().emit(record)
+
+
+opened: dict[str, Run] = {}
+"""The runs of this process that have not ended, oldest first."""
+
+_entered: ContextVar[tuple[Run, ...]] = ContextVar("fitscribe.runs", default=())
+
+
+def current() -> Run | None:
+    """Return the innermost run that this context (thread, asyncio task) is in.
+
+    A thread that is in none joins the run that the user opened elsewhere, if there is no doubt which: all the
+    user's open runs lie within one another. Runs of autologging are joined by nobody.
+    """
+    if (run := current_here()) is not None:
+        return run
+    mine = [run for run in list(opened.values()) if run.by_user and run.process == os.getpid()]
+    if not mine or any(inner.parent is not outer for outer, inner in pairwise(mine)):
+        return None
+    return mine[-1]
+
+
+def current_here() -> Run | None:
+    """Return the innermost run that was entered in this very context."""
+    for run in reversed(_entered.get()):
+        if run.ended is None:
+            return run
+    return None
+
+
+_last: list[Run] = []
+
+
+def last_entered() -> Run | None:
+    """Return the run that was made the current one last, wherever in this process; it may have ended."""
+    return _last[0] if _last else None
+
+
+def enter(run: Run) -> None:
+    """Make `run` the current one in this context."""
+    _last[:] = [run]
+    _entered.set((*_entered.get(), run))
+
+
+def leave(run: Run) -> None:
+    """Make the run that was current before `run` the current one again."""
+    _entered.set(tuple(each for each in _entered.get() if each is not run))
+
+
+class entered:
+    """`with entered(run):` makes a run the current one inside the block; it does not end it."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run) -> None:
+        """Hold the run until the block begins."""
+        self.run = run
+
+    def __enter__(self) -> Run:
+        enter(self.run)
+        return self.run
+
+    def __exit__(self, *_: object) -> None:
+        leave(self.run)

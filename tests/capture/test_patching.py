@@ -1,0 +1,230 @@
+"""Functions are replaced and put back exactly, and travel through pickle as if nothing had happened."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import cloudpickle
+import pytest
+
+from fitscribe import patching
+from fitscribe.errors import Unavailable
+
+SOURCE = '''
+import functools
+
+def train(x, scale=2):
+    """Train."""
+    return x * scale
+
+class Model:
+    def fit(self, x): return ("Model", x)
+
+class Child(Model):
+    pass
+
+class Own(Model):
+    def fit(self, x): return ("Own", x)
+
+class Deep(Own):
+    def fit(self, x): return ("Deep", super().fit(x))
+
+class Asking(Model):
+    @property
+    def fit(self): return lambda x: ("asked", x)
+
+class Registering:
+    seen = []
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        Registering.seen.append(cls.__name__)
+
+class Lazy:
+    def __init__(self, fn): self.fn = fn
+    def __get__(self, instance, owner=None): return functools.partial(self.fn, instance)
+
+class Conditional:
+    @Lazy
+    def fit(self, x): return ("conditional", x)
+'''
+
+
+@pytest.fixture
+def framework(tmp_path, monkeypatch):
+    (tmp_path / "fakeframework.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "fakeframework", raising=False)
+    yield importlib.import_module("fakeframework")
+    sys.modules.pop("fakeframework", None)
+
+
+def snapshot(module):
+    classes = [each for each in vars(module).values() if isinstance(each, type)]
+    return {module: dict(vars(module)), **{cls: dict(vars(cls)) for cls in classes}}
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def watch(seen):
+    def observer(original, args, kwargs):
+        seen.append((original.__qualname__, args[1:] if original.__qualname__ != "train" else args, kwargs))
+        return original(*args, **kwargs)
+
+    return observer
+
+
+def test_a_function_is_watched_and_put_back_as_the_same_object(framework, watch, seen):
+    before = snapshot(framework)
+    patch = patching.replace(framework, "fakeframework:train", watch)
+    assert framework.train(3, scale=5) == 15
+    assert framework.train.__doc__ == "Train."
+    patch.undo()
+    assert framework.train(3) == 6
+    assert seen == [("train", (3,), {"scale": 5})]
+    assert snapshot(framework) == before
+
+
+def test_an_inherited_method_leaves_no_residue(framework, watch, seen):
+    before = snapshot(framework)
+    patch = patching.replace(framework, "fakeframework:Child.fit", watch)
+    assert framework.Child().fit(1) == ("Model", 1)
+    assert framework.Model().fit(2) == ("Model", 2)
+    patch.undo()
+    patch.undo()
+    assert "fit" not in vars(framework.Child)
+    assert snapshot(framework) == before
+    assert [args for _, args, _ in seen] == [(1,)]
+
+
+def test_a_family_is_watched_today_and_later_and_put_back(framework, watch, seen):
+    before = snapshot(framework)
+    patch = patching.replace(framework, "fakeframework:Model+.fit", watch)
+
+    class Later(framework.Child):
+        def fit(self, x):
+            return ("Later", x)
+
+    mine = vars(Later)["fit"]
+    assert Later().fit(1) == ("Later", 1)
+    assert framework.Deep().fit(2) == ("Deep", ("Own", 2))
+    assert framework.Child().fit(3) == ("Model", 3)
+    assert framework.Asking().fit(4) == ("asked", 4)
+    names = [name.rpartition(".<locals>.")[2] for name, _, _ in seen]
+    assert names == ["Later.fit", "Deep.fit", "Own.fit", "Model.fit"]
+    patch.undo()
+    assert snapshot(framework) == before
+    assert vars(Later)["fit"] is mine.__wrapped__
+    assert "__init_subclass__" not in vars(framework.Model)
+
+
+def test_two_families_on_one_class_share_its_births(framework, watch):
+    first = patching.replace(framework, "fakeframework:Model+.fit", watch)
+    framework.Model.score = lambda self: 1
+    second = patching.replace(framework, "fakeframework:Model+.score", watch)
+    first.undo()
+
+    class Later(framework.Model):
+        def score(self):
+            return 2
+
+    assert hasattr(vars(Later)["score"], "__wrapped__")
+    second.undo()
+    assert "__init_subclass__" not in vars(framework.Model)
+    assert not hasattr(vars(Later)["score"], "__wrapped__")
+
+
+def test_a_class_that_counts_its_subclasses_still_does(framework, watch):
+    framework.Registering.fit = lambda self: None
+    own = vars(framework.Registering)["__init_subclass__"]
+    patch = patching.replace(framework, "fakeframework:Registering+.fit", watch)
+    type("New", (framework.Registering,), {})
+    patch.undo()
+    assert framework.Registering.seen == ["New"]
+    assert vars(framework.Registering)["__init_subclass__"] is own
+
+
+def test_what_somebody_else_put_over_ours_stays(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model.fit", watch)
+    ours = framework.Model.fit
+
+    @functools.wraps(ours)
+    def theirs(self, x):
+        return ours(self, x)
+
+    framework.Model.fit = theirs
+    patch.undo()
+    assert framework.Model.fit is theirs
+    assert framework.Model().fit(1) == ("Model", 1)
+
+
+def test_the_function_inside_a_descriptor_can_be_watched(framework, watch, seen):
+    descriptor = vars(framework.Conditional)["fit"]
+    before = descriptor.fn
+    patch = patching.replace(framework, "fakeframework:Conditional.fit.fn", watch)
+    assert framework.Conditional().fit(1) == ("conditional", 1)
+    patch.undo()
+    assert descriptor.fn is before
+    assert len(seen) == 1
+
+
+def test_only_plain_functions_are_replaced(framework, watch):
+    before = snapshot(framework)
+    with pytest.raises(TypeError, match="only plain functions"):
+        patching.replace(framework, "fakeframework:Asking.fit", watch)
+    with pytest.raises(Unavailable, match="no 'gone' any more"):
+        patching.replace(framework, "fakeframework:Model.gone", watch)
+    with pytest.raises(Unavailable, match="has no 'Gone' any more"):
+        patching.replace(framework, "fakeframework:Gone.fit", watch)
+    with pytest.raises(ValueError, match="written 'module:Owner"):
+        patching.split("no colon")
+    assert snapshot(framework) == before
+
+
+def test_a_target_is_watched_once(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model.fit", watch)
+    with pytest.raises(ValueError, match="watched already"):
+        patching.replace(framework, "fakeframework:Model.fit", watch)
+    patch.undo()
+
+
+def test_watched_functions_and_bound_methods_survive_pickle(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model+.fit", watch)
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        assert pickle.loads(dumps(framework.Own().fit))(1) == ("Own", 1)
+        assert pickle.loads(dumps(framework.Own.fit)) is framework.Own.fit
+    patch.undo()
+
+
+def test_a_class_of_a_script_pickled_by_value_carries_no_state_into_a_worker(tmp_path):
+    """In a process that watches nothing, the wrapper that came along calls straight through."""
+    send = """
+        import sys, types, cloudpickle
+        from fitscribe import patching
+        class Base:
+            def fit(self, x): return x
+        class Mine(Base):
+            def fit(self, x): return x + 1
+        heavy = object()
+        def observer(original, args, kwargs, state=open(__file__)):
+            return -1
+        patching.replace(sys.modules["__main__"], "__main__:Base+.fit", observer)
+        assert Mine().fit(1) == -1
+        open(sys.argv[1], "wb").write(cloudpickle.dumps(Mine().fit))
+    """
+    receive = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb'))(1))"
+    script = tmp_path / "send.py"
+    script.write_text(textwrap.dedent(send))
+    subprocess.run([sys.executable, script, tmp_path / "packed"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", receive, tmp_path / "packed"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "2"

@@ -1,0 +1,49 @@
+"""What every hermetic test gets: a folder of its own, no settings from outside, no swallowed error, no leftovers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from fitscribe import config, discovery, guard, run
+from fitscribe.testing.recorder import Recorder
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch) -> Iterator[None]:
+    """Work in an empty folder, with no FITSCRIBE_* or MLFLOW_* variable set."""
+    for name in list(os.environ):
+        if name.startswith(("FITSCRIBE_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    config._given.clear()
+    config.configure()
+    guard._said.clear()
+    finders = list(sys.meta_path)
+    yield
+    discovery.disable()
+    config._given.clear()
+    config.configure()
+    assert sys.meta_path == finders, "a finder of ours was left on sys.meta_path"
+    left = [each.name or each.id for each in run.opened.values() if each.process == os.getpid()]
+    run.opened.clear()
+    assert not left, f"runs were left open: {left}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_swallowed(request, caplog) -> Iterator[None]:
+    """Raise what `guarded` logged: an error of ours can hide from users, never from a test."""
+    yield
+    swallowed = [record for record in caplog.get_records("call") if record.name == "fitscribe" and record.exc_info]
+    if swallowed and not request.node.get_closest_marker("swallows"):
+        raise swallowed[0].exc_info[1]
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Everything that runs say."""
+    with Recorder() as recorder:
+        yield recorder
