@@ -8,10 +8,35 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from fitscribe.guard import guarded
 
-__all__ = ["do", "drain"]
+__all__ = ["do", "drain", "held"]
+
+_kept: ContextVar[list[Callable[[], object]] | None] = ContextVar("fitscribe.kept", default=None)
+
+
+class held:
+    """`with held():` - what is asked for in this block begins when the block ends.
+
+    A background thread that computes takes the interpreter's lock at every system call of the user's thread and
+    keeps it for up to 5 ms: a fit that logs would wait for its own afterwork.
+    """
+
+    __slots__ = ("outer", "token")
+
+    def __enter__(self) -> None:
+        self.outer = _kept.get()
+        if self.outer is None:
+            self.token = _kept.set([])
+
+    def __exit__(self, *_: object) -> None:
+        if self.outer is None:
+            pieces = _kept.get() or []
+            _kept.reset(self.token)
+            for piece in pieces:
+                do(piece)
 
 
 class _Line:
@@ -45,6 +70,10 @@ def do(piece: Callable[[], object]) -> None:
     Errors are logged and swallowed. What `piece` needs of the user's objects has to be copied before: they may
     change the next moment.
     """
+    kept = _kept.get()
+    if kept is not None:
+        kept.append(piece)
+        return
     global _line, _making
     line = _line
     if line is None or line.process != os.getpid():  # first use, or a forked child: threads do not fork

@@ -25,7 +25,6 @@ def attached(run_id: str, address: tuple[str, str, str], *, reopen: bool = True)
 
     `NotFoundError`: the endpoint says there is none. An endpoint that does not answer is believed to know it.
     """
-    delivery = the_delivery()
     uri = address[0]
     there = _look(uri, run_id)
     run = Run(run_id=new_id(), to=uri, name=there[0], by_user=True)
@@ -35,7 +34,7 @@ def attached(run_id: str, address: tuple[str, str, str], *, reopen: bool = True)
     if reopen:
         opened[run.id] = run
     _by_theirs[uri, run_id] = run
-    delivery.resumed(run, run_id)
+    run.theirs = run_id
     return run
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitscribe import afterwards, config
+from fitscribe.backlog import connect as connect_reads
 from fitscribe.guard import guarded
 from fitscribe.records import Record
 from fitscribe.run import Run, opened, status_of
@@ -94,7 +95,13 @@ class Delivery:
 
     def theirs(self, run: Run) -> str:
         """Return the endpoint's id of a run; waits for its creation, at most the read timeout."""
-        return self.shipper().theirs(run.id, config.settings().read_timeout)
+        return run.theirs or self.endpoint_id(run.id, config.settings().read_timeout)
+
+    def endpoint_id(self, run_id: str, seconds: float) -> str:
+        """Return the endpoint's id for a run id of ours, and any other id as it is; waits for the run's creation."""
+        if run_id not in opened:
+            return run_id
+        return self.shipper().theirs(run_id, seconds)
 
     def flush(self, seconds: float | None = None) -> bool:
         """Wait until all that was said before is delivered or set aside; False when time ran out."""
@@ -126,6 +133,7 @@ def the_delivery() -> Delivery:
     if _delivery is None:
         _delivery = Delivery()
         connect_runs(_delivery)
+        connect_reads(_delivery)
     if _process != os.getpid():  # a forked child says goodbye for itself
         if not _process:
             atexit.register(_leave)
@@ -144,6 +152,7 @@ def forget() -> None:
     if _delivery is not None:
         _delivery.leave()
         connect_runs(None)
+        connect_reads(None)
         _delivery = None
 
 

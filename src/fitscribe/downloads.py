@@ -26,7 +26,7 @@ DEEPEST = 64  # folders below one another; a server that lists a folder within i
 class ArtifactFolder(Protocol):
     """The artifact folder of one run, with forward slashes in every path."""
 
-    def list(self, path: str) -> list[FileInfo]:
+    def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name; empty when it is a file or is not there."""
 
     def download(self, path: str, target: str | os.PathLike[str] | None) -> Path:
@@ -46,11 +46,11 @@ def artifact_folder(endpoint: Endpoint, run: Run) -> ArtifactFolder:
             f"the artifacts of run {run_id} lie in {uri}, a folder of the machine that serves {endpoint.clean_uri}; "
             "start that server with --serve-artifacts to read them from here"
         )
-    where = f"in {parts.scheme}: ({endpoint_free(uri)})" if parts.scheme else "nowhere that the server tells"
+    where = f"in {parts.scheme}: ({_showable(uri)})" if parts.scheme else "nowhere that the server tells"
     raise NotBuiltYet(f"the artifacts of run {run_id} lie {where}; this version reads mlflow-artifacts: and folders")
 
 
-def endpoint_free(uri: str) -> str:
+def _showable(uri: str) -> str:
     """Return a URI without user, password and query, which may sign a request."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
@@ -71,7 +71,7 @@ class LocalFolder:
         """Name the folder, which need not exist, and the run it belongs to."""
         self.root, self.run_id = root, run_id
 
-    def list(self, path: str) -> list[FileInfo]:
+    def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name."""
         folder = self.root.joinpath(*_parts(path))
         if not folder.is_dir():
@@ -105,7 +105,7 @@ class ServedFolder:
         """Name the folder as the endpoint does, and the run it belongs to."""
         self.endpoint, self.root, self.run_id = endpoint, root, run_id
 
-    def list(self, path: str) -> list[FileInfo]:
+    def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name."""
         parts = _parts(path)
         query = {"path": "/".join([self.root, *parts])}
@@ -118,7 +118,7 @@ class ServedFolder:
 
     def download(self, path: str, target: str | os.PathLike[str] | None) -> Path:
         """Fetch a file or folder into `target`, or into a new temporary folder."""
-        parts, listed = _parts(path), self.list(path)
+        parts, listed = _parts(path), self.files(path)
         if target is not None:
             _made(Path(target))
         if not parts or listed:
@@ -144,7 +144,7 @@ class ServedFolder:
         for info in listed:
             yield info, PurePosixPath(info.path).relative_to(start)
             if info.is_dir and depth < DEEPEST:
-                yield from self._all_below(self.list(info.path), start, depth + 1)
+                yield from self._all_below(self.files(info.path), start, depth + 1)
 
     def _content(self, path: str) -> bytes:
         request = f"{ROUTE}/{quote(self.root)}/{quote('/'.join(_parts(path)))}"

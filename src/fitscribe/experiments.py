@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fitscribe.client import Client
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError, NotFoundError, TransportError
 from fitscribe.guard import warn_once
 from fitscribe.records import ExperimentNamed, now
 
 if TYPE_CHECKING:
-    from fitscribe import client, entities
+    from fitscribe import entities
 
 __all__ = [
     "create_experiment",
@@ -19,7 +20,6 @@ __all__ = [
     "get_experiment",
     "get_experiment_by_name",
     "known",
-    "search_experiments",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
@@ -45,13 +45,6 @@ class ChosenExperiment:
 
     def __repr__(self) -> str:
         return f"<Experiment {self.name!r}>"
-
-
-def _client() -> client.Client:
-    from fitscribe.client import Client
-
-    delivery = the_delivery()
-    return Client(delivery.full_uri(delivery.uri()))
 
 
 def set_experiment(
@@ -93,7 +86,7 @@ def known(experiment_id: str) -> entities.Experiment | None:
     uri = the_delivery().uri()
     if (uri, experiment_id) not in _known:
         try:
-            _known[uri, experiment_id] = _client().get_experiment(experiment_id)
+            _known[uri, experiment_id] = Client().get_experiment(experiment_id)
         except TransportError as error:
             warn_once("could not look at experiment %s (%s); runs are kept and sent later", experiment_id, error)
             return None
@@ -102,41 +95,22 @@ def known(experiment_id: str) -> entities.Experiment | None:
 
 def create_experiment(name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None) -> str:
     """Make an experiment and return its id. `ServerError`: the name is taken."""
-    return _client().create_experiment(_named(name), artifact_location, tags)
+    return Client().create_experiment(_named(name), artifact_location, tags)
 
 
 def get_experiment(experiment_id: str) -> entities.Experiment:
     """Return an experiment. `NotFoundError`: no experiment has that id."""
-    return _client().get_experiment(str(experiment_id))
+    return Client().get_experiment(str(experiment_id))
 
 
 def get_experiment_by_name(name: str) -> entities.Experiment | None:
     """Return an experiment, or None where no experiment has that name."""
-    return _client().get_experiment_by_name(name)
-
-
-def search_experiments(
-    view_type: int | str = 1,
-    max_results: int | None = None,
-    filter_string: str | None = None,
-    order_by: list[str] | None = None,
-) -> list[entities.Experiment]:
-    """Return the experiments that fit a filter such as `name LIKE 'cnn%' AND tags.team = 'a'`; all without one."""
-    found: list[entities.Experiment] = []
-    token: str | None = None
-    while max_results is None or len(found) < max_results:
-        wanted = 1000 if max_results is None else min(1000, max_results - len(found))
-        page = _client().search_experiments(view_type, wanted, filter_string, order_by, token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            break
-    return found
+    return Client().get_experiment_by_name(name)
 
 
 def delete_experiment(experiment_id: str) -> None:
     """Mark an experiment and its runs as deleted. `NotFoundError`: no experiment has that id."""
-    _client().delete_experiment(str(experiment_id))
+    Client().delete_experiment(str(experiment_id))
 
 
 def set_experiment_tag(key: str, value: Any) -> None:
@@ -151,4 +125,4 @@ def set_experiment_tags(tags: Mapping[str, Any]) -> None:
         found = get_experiment_by_name(name)
         experiment_id = found.experiment_id if found is not None else create_experiment(name)
     for key, value in tags.items():
-        _client().set_experiment_tag(experiment_id or "0", key, value)
+        Client().set_experiment_tag(experiment_id or "0", key, value)

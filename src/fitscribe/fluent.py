@@ -163,7 +163,7 @@ def last_active_run() -> entities.Run | None:
     return Client(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
 
 
-def _run(run_id: str | None = None) -> ActiveRun:
+def by_id_or_current(run_id: str | None = None) -> ActiveRun:
     """Return the run to write to: the one named, the current one, or a new one."""
     if run_id is not None:
         return handle_of(attaching.by_id(run_id))
@@ -184,14 +184,14 @@ def flush(seconds: float | None = None) -> bool:
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Record a param of the current run and return its value. `ParamConflict`: it has another value already."""
-    _run().log_param(key, value)
+    by_id_or_current().log_param(key, value)
     _delivered(synchronous)
     return value
 
 
 def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None:
     """Record params of the current run, or of `run_id`. `ParamConflict`: one has another value; none is recorded."""
-    _run(run_id).log_params(params)
+    by_id_or_current(run_id).log_params(params)
     _delivered(synchronous)
 
 
@@ -204,7 +204,7 @@ def log_metric(
     run_id: str | None = None,
 ) -> None:
     """Record one metric point; the step is 0 and the time now (milliseconds) unless given. `MisuseError`: no number."""
-    _run(run_id).log_metric(key, value, step, timestamp)
+    by_id_or_current(run_id).log_metric(key, value, step, timestamp)
     if synchronous:
         _delivered(synchronous)
 
@@ -217,50 +217,50 @@ def log_metrics(
     timestamp: int | None = None,
 ) -> None:
     """Record several metric points of one step. `MisuseError`: one is no number; none is recorded."""
-    _run(run_id).log_metrics(metrics, step, timestamp)
+    by_id_or_current(run_id).log_metrics(metrics, step, timestamp)
     _delivered(synchronous)
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:
     """Set a tag of the current run; one that is there gets the new value."""
-    _run().set_tag(key, value)
+    by_id_or_current().set_tag(key, value)
     _delivered(synchronous)
 
 
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:
     """Set tags of the current run."""
-    _run().set_tags(tags)
+    by_id_or_current().set_tags(tags)
     _delivered(synchronous)
 
 
 def delete_tag(key: str) -> None:
     """Take a tag of the current run away; one that is not there is no error."""
-    _run().delete_tag(key)
+    by_id_or_current().delete_tag(key)
 
 
 def log_artifact(local_path: str | Path, artifact_path: str | None = None, run_id: str | None = None) -> None:
     """Record a copy of a file, as it is now, or of a folder under its name. `MissingFile`: it is not there."""
-    _run(run_id).log_artifact(local_path, artifact_path)
+    by_id_or_current(run_id).log_artifact(local_path, artifact_path)
 
 
 def log_artifacts(local_dir: str | Path, artifact_path: str | None = None, run_id: str | None = None) -> None:
     """Record copies of all files in a folder and below it. `MissingFile`: it is not there."""
-    _run(run_id).log_artifacts(local_dir, artifact_path)
+    by_id_or_current(run_id).log_artifacts(local_dir, artifact_path)
 
 
 def log_text(text: str, artifact_file: str, run_id: str | None = None) -> None:
     """Record a text as a file (UTF-8)."""
-    _run(run_id).log_text(text, artifact_file)
+    by_id_or_current(run_id).log_text(text, artifact_file)
 
 
 def log_dict(dictionary: Any, artifact_file: str, run_id: str | None = None) -> None:
     """Record a dict or list as JSON, or as YAML where the file's name ends in .yaml or .yml."""
-    _run(run_id).log_dict(dictionary, artifact_file)
+    by_id_or_current(run_id).log_dict(dictionary, artifact_file)
 
 
 def log_figure(figure: Any, artifact_file: str, *, save_kwargs: Mapping[str, Any] | None = None) -> None:
     """Record a matplotlib or plotly figure as it is now, in the format that the file's name asks for."""
-    _run().log_figure(figure, artifact_file, save_kwargs=save_kwargs)
+    by_id_or_current().log_figure(figure, artifact_file, save_kwargs=save_kwargs)
 
 
 def log_image(
@@ -272,20 +272,20 @@ def log_image(
     synchronous: bool | None = None,
 ) -> None:
     """Record an image (array or Pillow) as a file, or under a `key` with steps as the image of a series."""
-    _run().log_image(image, artifact_file, key, step, timestamp)
+    by_id_or_current().log_image(image, artifact_file, key, step, timestamp)
     _delivered(synchronous)
 
 
 def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
     """Record a dict of columns or a data frame as a JSON table; a second call adds rows to the file."""
-    _run(run_id).log_table(data, artifact_file)
+    by_id_or_current(run_id).log_table(data, artifact_file)
 
 
 def log_input(
     dataset: Any, context: str | None = None, tags: Mapping[str, str] | None = None, *, name: str = "dataset"
 ) -> None:
     """Record a dataset input: an MLflow dataset object, a data frame or an array (its digest, not its data)."""
-    _run().log_input(dataset, context, tags, name)
+    by_id_or_current().log_input(dataset, context, tags, name)
 
 
 def _delivered(synchronous: bool | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fitscribe import afterwards
 from fitscribe.guard import guarded, quiet
 from fitscribe.run import Run, current, entered, status_of
 
@@ -155,12 +156,13 @@ def _first_half(hook: Hook, call: Call) -> Generator[None, Any, None] | None:
 def _second_half(
     hook: Hook, call: Call, running: Generator[None, Any, None] | None, error: BaseException | None, result: Any = None
 ) -> None:
-    try:
-        if running is not None:
-            with guarded(f"{_title(hook)} (after the call)", unless=error):
-                _resume(running, error, result)
-    finally:
-        call.close(error)
+    with afterwards.held():
+        try:
+            if running is not None:
+                with guarded(f"{_title(hook)} (after the call)", unless=error):
+                    _resume(running, error, result)
+        finally:
+            call.close(error)
 
 
 def _resume(running: Generator[None, Any, None], error: BaseException | None, result: Any) -> None:

@@ -163,6 +163,7 @@ def _birth_hook(parent: Any, before: Any, family: str) -> Any:
 
 
 _births: weakref.WeakKeyDictionary[type, _Births] = weakref.WeakKeyDictionary()
+_watched: dict[str, list[type]] = {}  # by method name, the owners of the families it is watched on
 
 
 class _Family:
@@ -171,7 +172,8 @@ class _Family:
     def __init__(self, owner: type, name: str, key: str) -> None:
         self.owner, self.name, self.key = owner, name, key
         self.members: list[_Single] = []
-        self.adopter = self.adopt  # one bound method, so that it can be found again
+        self.adopter = self.greet  # one bound method, so that it can be found again
+        _watched.setdefault(name, []).append(owner)
         for cls in family_of(owner):
             self.adopt(cls)
         births = _births.get(owner)
@@ -179,12 +181,22 @@ class _Family:
             births = _births[owner] = _Births(owner)
         _adopters[births.family].append(self.adopter)
 
+    def greet(self, cls: type) -> None:
+        """Adopt a class just made, unless an owner that stands before ours in its line does.
+
+        The first one's `__init_subclass__` ends last: another in between may put its own wrapper over the method
+        (scikit-learn's transformers do), and a replacement under that one could not be taken away again.
+        """
+        if next((base for base in cls.__mro__ if base in _watched[self.name]), None) is self.owner:
+            self.adopt(cls)
+
     def adopt(self, cls: type) -> None:
         method = vars(cls).get(self.name)
         if isinstance(method, FunctionType) and not hasattr(method, "__fitscribe__"):
             self.members.append(_Single(cls, self.name, self.key))
 
     def undo(self) -> None:
+        _watched[self.name].remove(self.owner)
         if births := _births.get(self.owner):
             births.leave(self.owner, self.adopter)
         for member in self.members:

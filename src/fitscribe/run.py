@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fitscribe import afterwards
+from fitscribe.errors import NotBuiltYet
 from fitscribe.guard import guarded, warn_once
 from fitscribe.records import (
     Artifact,
@@ -101,7 +102,8 @@ class Run:
         self.deferred = False
         self.ended: Status | None = None
         self.process = os.getpid()
-        self.handle: Any = None
+        self.handle: Any = None  # the user's `ActiveRun` of it
+        self.theirs = ""  # the endpoint's id, where it came from there
 
     @classmethod
     def start(
@@ -214,6 +216,29 @@ class Run:
     def log_dataset(self, facts: Mapping[str, str], context: str, name: str = "dataset") -> None:
         """Record a dataset input from its digest, schema and profile; `context` is `train`, `eval`, ..."""
         outlet().emit(DatasetUsed(self.id, now(), name=name, context=context, **facts))
+
+    @guarded("logging the model")
+    def log_model(
+        self,
+        model: Any,
+        path: str = "model",
+        *,
+        flavor: str = "sklearn",
+        model_input: Any = None,
+        signature: bool = True,
+        input_example: bool = False,
+        serialization_format: str = "cloudpickle",
+    ) -> None:
+        """Record a model as a model directory under `path`: pickled now, described in the background.
+
+        `model_input` is what it was trained on; its first rows tell the signature, and are the example if wanted.
+        """
+        from fitscribe import modeling
+
+        if flavor != "sklearn":
+            raise NotBuiltYet(f"models of the flavor {flavor!r} are not recorded yet")
+        found, example = modeling.looked_at(model, model_input, signature=signature, input_example=input_example)
+        modeling.record(self, model, path, serialization_format=serialization_format, signature=found, example=example)
 
     @guarded("logging a model")
     def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "") -> None:

@@ -142,6 +142,48 @@ def test_two_families_on_one_class_share_its_births(framework, watch):
     assert not hasattr(vars(Later)["score"], "__wrapped__")
 
 
+WRAPPING = """
+import functools
+
+class Wrapping:
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "fit" in vars(cls):
+            inner = vars(cls)["fit"]
+            @functools.wraps(inner)
+            def fit(self, x): return ("wrapped", inner(self, x))
+            cls.fit = fit
+
+class Mixin(Wrapping):
+    pass
+
+class Estimator:
+    def fit(self, x): return x
+"""
+
+
+@pytest.mark.parametrize("order", [("Mixin", "Estimator"), ("Estimator", "Mixin")])
+def test_a_method_that_its_framework_wraps_at_birth_is_put_back_too(tmp_path, monkeypatch, watch, order):
+    (tmp_path / "wrapping.py").write_text(WRAPPING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wrapping", raising=False)
+    module = importlib.import_module("wrapping")
+    bases = tuple(getattr(module, name) for name in order)
+    patches = [patching.replace(module, f"wrapping:{name}+.fit", watch) for name in ("Estimator", "Mixin")]
+
+    class Later(*bases):
+        def fit(self, x):
+            return x + 1
+
+    assert Later().fit(1) == ("wrapped", 2)
+    assert vars(Later)["fit"].__fitscribe__ == f"wrapping:{order[0]}+.fit"
+    for patch in patches:
+        patch.undo()
+    assert not hasattr(vars(Later)["fit"], "__fitscribe__")
+    assert Later().fit(1) == ("wrapped", 2)
+    sys.modules.pop("wrapping")
+
+
 def test_a_class_that_counts_its_subclasses_still_does(framework, watch):
     framework.Registering.fit = lambda self: None
     own = vars(framework.Registering)["__init_subclass__"]

@@ -50,11 +50,13 @@ def _training(call: Any) -> Generator[None, Any, None]:
     return training.recorded(call)
 
 
-for _method in ("fit", "fit_transform", "fit_predict"):
-    integration.around(f"sklearn.base:BaseEstimator+.{_method}")(_training)
-
-# Methods that exist under a condition only are no plain functions, but hold one.
 for _target in (
+    "sklearn.base:BaseEstimator+.fit",
+    "sklearn.base:BaseEstimator+.fit_transform",
+    "sklearn.base:BaseEstimator+.fit_predict",
+    # its subclasses' `fit_transform` is wrapped by scikit-learn when they are made
+    "sklearn.base:TransformerMixin+.fit_transform",
+    # methods that exist under a condition only are no plain functions, but hold one
     "sklearn.pipeline:Pipeline.fit_transform.fn",
     "sklearn.pipeline:Pipeline.fit_predict.fn",
     "sklearn.neighbors._lof:LocalOutlierFactor.fit_predict.fn",

@@ -38,13 +38,13 @@ def ask(estimator: Any, X: Any, y: Any, weight: Any) -> Answers | None:
     if X is None:
         return None
     weight = None if weight is None else numpy.array(weight)
-    score = _asked(estimator, "score", X, y, weight)
     kind = "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else "other"
-    if y is None or kind == "other":
-        return None if score is None else Answers("other", score=score)
-    predicted = _asked(estimator, "predict", X)
+    predicted = None if y is None or kind == "other" else _asked(estimator, "predict", X)
+    score = None
+    if predicted is None or not _scores_as_usual(estimator):
+        score = _asked(estimator, "score", X, y, weight)
     if predicted is None:
-        return Answers("other", score=score)
+        return None if score is None else Answers("other", score=score)
     y = numpy.array(y)
     if kind == "regressor":
         return Answers(kind, y, predicted, weight=weight, score=score)
@@ -69,6 +69,13 @@ def _asked(estimator: Any, method: str, X: Any, y: Any = None, weight: Any = Non
     return None
 
 
+def _scores_as_usual(estimator: Any) -> bool:
+    """Say whether the estimator's score is the accuracy or R2 that is computed anyway."""
+    from sklearn.base import ClassifierMixin, RegressorMixin
+
+    return getattr(type(estimator), "score", None) in (ClassifierMixin.score, RegressorMixin.score)
+
+
 def _takes_weights(function: Callable[..., Any]) -> bool:
     import inspect
 
@@ -84,8 +91,10 @@ def log(run: Any, answers: Answers, pos_label: Any) -> None:
         found = _outputs(answers, pos_label)
     elif answers.kind == "classifier":
         found = _classification(answers, pos_label)
-    if answers.score is not None:
-        found["training_score"] = answers.score
+    usual = {"classifier": "training_accuracy_score", "regressor": "training_r2_score"}.get(answers.kind, "")
+    score = found.get(usual) if answers.score is None else answers.score
+    if score is not None:
+        found["training_score"] = score
     run.log_metrics(found)
     if answers.kind == "classifier" and not _is_many(answers.y):
         plots.log(run, answers)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.sklearn import metrics, search
+from fitscribe.integrations.sklearn.frozen import frozen
 
 __all__ = ["recorded"]
 
@@ -21,6 +22,8 @@ COMPOSITION = "sklearn.compose._column_transformer"
 def prepares(estimator: Any) -> bool:
     """Say whether fitting this is data preparation and no training: scikit-learn's own transformers without a model."""
     where = type(estimator).__module__
+    if not hasattr(estimator, "get_params"):
+        return True  # a transformer that is no estimator
     if not where.startswith((*PREPARATION, COMPOSITION)):
         return False
     return not (where.startswith("sklearn.feature_selection") and hasattr(estimator, "estimator"))
@@ -44,9 +47,12 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         yield
         seconds = time.perf_counter() - clock
         run.log_metrics({"fit_time": seconds, **scalars(estimator)})
-        _after(run, estimator, data, options)
         if searches:
             search.log_results(run, estimator, options, began, seconds)
+        _keep_html(run, estimator)
+        if searches and not hasattr(estimator, "best_estimator_"):
+            return  # without a refit there is no model to ask or to keep
+        _after(run, estimator, data, options)
         if options["log_models"]:
             _log_models(run, estimator, data, options)
 
@@ -90,10 +96,14 @@ def scalars(estimator: Any) -> Mapping[str, float]:
 @guarded("recording the training metrics")
 def _after(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
     """Ask the estimator now, since it may be fitted anew the next moment; compute and draw in the background."""
-    _log_html(run, estimator)
     answers = metrics.ask(estimator, data.X, data.y, data.weight)
     if answers is not None:
         run.later(partial(metrics.log, run, answers, options["pos_label"]))
+
+
+@guarded("looking at the estimator")
+def _keep_html(run: Any, estimator: Any) -> None:
+    run.later(partial(_log_html, run, frozen(estimator)))
 
 
 @guarded("drawing the estimator")
@@ -106,7 +116,7 @@ def _log_html(run: Any, estimator: Any) -> None:
 def _log_models(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
     how = {
         "serialization_format": options["serialization_format"],
-        "model_input": data.X if options["log_model_signatures"] or options["log_input_examples"] else None,
+        "model_input": data.X,
         "signature": options["log_model_signatures"],
         "input_example": options["log_input_examples"],
     }
