@@ -140,8 +140,6 @@ if TYPE_CHECKING:
     from fitscribe.fluent import (
         start_run as start_run,
     )
-    from fitscribe.frames import search_experiments as search_experiments
-    from fitscribe.frames import search_runs as search_runs
     from fitscribe.guard import guarded as guarded
     from fitscribe.integration import Integration as Integration
     from fitscribe.managing import (
@@ -154,6 +152,8 @@ if TYPE_CHECKING:
         get_run as get_run,
     )
     from fitscribe.observing import unwatched as unwatched
+    from fitscribe.reading.frames import search_experiments as search_experiments
+    from fitscribe.reading.frames import search_runs as search_runs
     from fitscribe.records import (
         Heatmap as Heatmap,
     )
@@ -202,8 +202,8 @@ _WHERE = {
     "log_params": "fluent",
     "log_table": "fluent",
     "log_text": "fluent",
-    "search_experiments": "frames",
-    "search_runs": "frames",
+    "search_experiments": "reading.frames",
+    "search_runs": "reading.frames",
     "set_experiment": "experiments",
     "set_experiment_tag": "experiments",
     "set_experiment_tags": "experiments",

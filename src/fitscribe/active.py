@@ -20,7 +20,7 @@ from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, shortened, text
 if TYPE_CHECKING:
     from fitscribe import entities
 
-__all__ = ["ActiveRun", "LiveInfo"]
+__all__ = ["ActiveRun", "LiveInfo", "handle_of"]
 
 
 class LiveInfo:
@@ -52,10 +52,10 @@ class LiveInfo:
 
 
 def _read(run: Run) -> entities.Run:
-    from fitscribe.client import Client
+    from fitscribe.reading.reader import Reader
 
     delivery = the_delivery()
-    return Client(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
+    return Reader(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
 
 
 class ActiveRun:
@@ -253,6 +253,14 @@ class ActiveRun:
         if tags:
             raise NotBuiltYet("log_input(tags=...) is not supported yet; give a context, or set tags of the run")
         self.run.say(DatasetUsed(self.run.id, now(), **{"name": name, **_facts(dataset), "context": context or ""}))
+
+
+def handle_of(run: Run) -> ActiveRun:
+    """Return the one `ActiveRun` of a run."""
+    if run.handle is None:
+        run.handle = ActiveRun(run)
+    handle: ActiveRun = run.handle
+    return handle
 
 
 def _facts(dataset: Any) -> dict[str, str]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import NotFoundError, TransportError
 from fitscribe.guard import warn_once
 from fitscribe.records import RunResumed, new_id, now
 from fitscribe.run import Run, opened
 
-__all__ = ["attached", "by_id", "known_here"]
+__all__ = ["attached", "begun", "by_id"]
 
 _by_theirs: dict[tuple[str, str], Run] = {}
-
-
-def known_here(run_id: str) -> Run | None:
-    """Return the open run of this process that has this id, ours or the endpoint's."""
-    if run_id in opened:
-        return opened[run_id]
-    return next((run for (_, theirs), run in list(_by_theirs.items()) if theirs == run_id), None)
 
 
 def attached(run_id: str, address: tuple[str, str, str], *, reopen: bool = True) -> Run:
@@ -39,17 +35,31 @@ def attached(run_id: str, address: tuple[str, str, str], *, reopen: bool = True)
 
 
 def by_id(run_id: str, uri: str = "") -> Run:
-    """Return the run to write to by its id, ours or the endpoint's, whatever its status."""
-    uri = uri or the_delivery().uri()
+    """Return the run to write to by its id, ours or the endpoint's, whatever its status.
+
+    `NotFoundError`: the endpoint says there is none.
+    """
+    delivery = the_delivery()
+    uri = delivery.written(uri) if uri else delivery.uri()
     run = opened.get(run_id) or _by_theirs.get((uri, run_id))
     return run if run is not None else attached(run_id, (uri, "", ""), reopen=False)
 
 
+def begun(experiment_id: str, name: str, tags: Mapping[str, Any], at: int | None, uri: str) -> tuple[Run, str]:
+    """Begin a run that nobody is in, and that stays open when the process ends; return it with the endpoint's id."""
+    delivery = the_delivery()
+    run = Run.start(name, tags=tags, at=at, address=(delivery.written(uri), "", experiment_id))
+    opened.pop(run.id, None)
+    theirs = delivery.theirs(run)
+    _by_theirs[run.to, theirs] = run
+    return run, theirs
+
+
 def _look(uri: str, run_id: str) -> tuple[str, dict[str, str]]:
-    from fitscribe.client import Client
+    from fitscribe.reading.reader import Reader
 
     try:
-        run = Client(the_delivery().full_uri(uri)).get_run(run_id)
+        run = Reader(the_delivery().full_uri(uri)).get_run(run_id)
     except NotFoundError:
         raise NotFoundError(f"there is no run {run_id!r} at {uri}") from None
     except TransportError as error:

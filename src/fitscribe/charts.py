@@ -8,6 +8,7 @@ from typing import Any
 
 from fitscribe.guard import inform, warn_once
 from fitscribe.records import Heatmap, Lines
+from fitscribe.undivided import undivided
 
 __all__ = ["draw"]
 
@@ -26,8 +27,9 @@ def draw(chart: Lines | Heatmap) -> bytes | None:
     if _missing:
         return None
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        with undivided:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
     except ImportError:
         _missing = True
         inform("matplotlib is not installed, so charts are left out; everything else is recorded")

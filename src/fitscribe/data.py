@@ -59,7 +59,7 @@ def _described(features: Any, targets: Any, source: Any, name: str | None, diges
         raise MisuseError(f"a {type(features).__name__} is no dataset that can be described: give a frame or an array")
     where = str(source or "")
     kind = "http" if where.startswith(("http://", "https://")) else "local" if where else "code"
-    words = {"url": where} if kind == "http" else {"uri": where} if where else {"tags": {}}
+    words: dict[str, object] = {"url": where} if kind == "http" else {"uri": where} if where else {"tags": {}}
     return Dataset(
         name=name or "dataset",
         digest=digest or facts["digest"],

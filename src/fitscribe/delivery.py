@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitscribe import afterwards, config
-from fitscribe.backlog import connect as connect_reads
-from fitscribe.guard import guarded
+from fitscribe.guard import guarded, warn_once
+from fitscribe.reading.backlog import connect as connect_reads
 from fitscribe.records import Record
 from fitscribe.run import Run, opened, status_of
 from fitscribe.run import connect as connect_runs
@@ -60,7 +60,10 @@ class Delivery:
 
     def uri(self) -> str:
         """Return the tracking URI in force, canonical and without credentials."""
-        full = config.canonical_uri(config.settings().tracking_uri)
+        return self.written(config.canonical_uri(config.settings().tracking_uri))
+
+    def written(self, full: str) -> str:
+        """Return a canonical tracking URI as it may be written down; the credentials in it are remembered here."""
         clean = config.without_credentials(full)
         if clean != full:
             self._secret[clean] = full
@@ -95,7 +98,7 @@ class Delivery:
 
     def theirs(self, run: Run) -> str:
         """Return the endpoint's id of a run; waits for its creation, at most the read timeout."""
-        return run.theirs or self.endpoint_id(run.id, config.settings().read_timeout)
+        return run.theirs or self.shipper().theirs(run.id, config.settings().read_timeout)
 
     def endpoint_id(self, run_id: str, seconds: float) -> str:
         """Return the endpoint's id for a run id of ours, and any other id as it is; waits for the run's creation."""
@@ -111,6 +114,11 @@ class Delivery:
             return done
         return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
 
+    def flush_or_say(self) -> None:
+        """Deliver before a call returns that was asked for `synchronous=True`; say so where that takes too long."""
+        if not self.flush(config.settings().read_timeout):
+            warn_once("synchronous=True: the endpoint did not take it in time; it is kept and sent later")
+
     def leave(self) -> None:
         """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
         with guarded("the last flush"):
@@ -121,6 +129,8 @@ class Delivery:
             afterwards.drain(config.settings().exit_timeout)
             if self._shipper is not None:
                 self._shipper.close()
+            if reading := sys.modules.get("fitscribe.reading.endpoint"):
+                reading.close_transports()
 
 
 _delivery: Delivery | None = None

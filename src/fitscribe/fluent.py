@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from fitscribe import attaching, checks, config, experiments
 from fitscribe import run as runs
-from fitscribe.active import ActiveRun
+from fitscribe.active import ActiveRun, handle_of
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError, NotBuiltYet
 from fitscribe.records import Status
@@ -128,14 +128,6 @@ def _entered() -> Run | None:
     return runs.current_here()
 
 
-def handle_of(run: Run) -> ActiveRun:
-    """Return the one `ActiveRun` of a run."""
-    if run.handle is None:
-        run.handle = ActiveRun(run)
-    handle: ActiveRun = run.handle
-    return handle
-
-
 def active_run() -> ActiveRun | None:
     """Return the current run of this thread or task, or None."""
     run = runs.current()
@@ -157,10 +149,10 @@ def last_active_run() -> entities.Run | None:
     run = runs.last_entered()
     if run is None:
         return None
-    from fitscribe.client import Client
+    from fitscribe.reading.reader import Reader
 
     delivery = the_delivery()
-    return Client(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
+    return Reader(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
 
 
 def by_id_or_current(run_id: str | None = None) -> ActiveRun:
@@ -289,7 +281,5 @@ def log_input(
 
 
 def _delivered(synchronous: bool | None) -> None:
-    if synchronous and not flush(config.settings().read_timeout):
-        from fitscribe.guard import warn_once
-
-        warn_once("synchronous=True: the endpoint did not take it in time; it is kept and sent later")
+    if synchronous:
+        the_delivery().flush_or_say()

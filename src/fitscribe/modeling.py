@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fitscribe.guard import guarded
 from fitscribe.models import sklearn as flavor
-from fitscribe.run import Run, outlet
 
 if TYPE_CHECKING:
+    from fitscribe.run import Run
     from fitscribe.models.examples import Example
     from fitscribe.models.signature import ModelSignature
 
@@ -35,7 +35,7 @@ def record(
 
     `MisuseError`: it cannot be written in that format; nothing of it is recorded then.
     """
-    file = outlet().spool_path(flavor.file_name(serialization_format))
+    file = run.spool_path(flavor.file_name(serialization_format))
     kept = flavor.pickle_model(
         model, file, serialization_format, pyfunc_predict_fn=predict_fn, skops_trusted_types=trusted
     )

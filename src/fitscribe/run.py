@@ -203,6 +203,10 @@ class Run:
         """Record a copy of a file, as it is now, as the artifact `path`."""
         outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(Path(file), path)))
 
+    def spool_path(self, name: str) -> Path:
+        """Return a fresh path for a file that is then recorded by `log_spooled`."""
+        return outlet().spool_path(name)
+
     def log_spooled(self, file: Path, path: str) -> None:
         """Record a file that was written to an outlet's `spool_path`; it is not copied again."""
         outlet().emit(Artifact(self.id, now(), path, outlet().spooled(file)))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from fitscribe import autologging
-from fitscribe.errors import NotBuiltYet
+from fitscribe.errors import MisuseError, NotBuiltYet
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from fitscribe.models.signature import ModelSignature
+    from fitscribe.models.sklearn import PickledModel
 
 __all__ = ["autolog", "load_model", "log_model", "save_model"]
 
@@ -76,7 +76,6 @@ def log_model(
     """
     from fitscribe import fluent, modeling
     from fitscribe.checks import artifact_path as checked
-    from fitscribe.models import sklearn as flavor
 
     _refuse_unbuilt(conda_env=conda_env, code_paths=code_paths, registered_model_name=registered_model_name)
     path = checked(name or artifact_path or "model")
@@ -89,9 +88,7 @@ def log_model(
         serialization_format=serialization_format,
         signature=signature or found,
         example=example,
-        requirements=partial(
-            flavor.requirements, given=pip_requirements, extra=extra_pip_requirements, data=type(input_example)
-        ),
+        requirements=_requirements(pip_requirements, extra_pip_requirements, input_example),
         metadata=metadata,
         predict_fn=pyfunc_predict_fn,
         trusted=skops_trusted_types,
@@ -146,6 +143,21 @@ def load_model(model_uri: str | Path, dst_path: str | Path | None = None, *, tru
         raise NotBuiltYet(f"load_model({words!r}): the model registry is not built yet; use runs:/<run id>/<path>")
     folder = artifacts.download_artifacts(words, dst_path=dst_path) if ":/" in words else words
     return flavor.load_model(folder, trusted=trusted)
+
+
+def _requirements(given: Any, extra: Any, example: Any) -> Callable[[PickledModel], list[str]]:
+    """Say how to find what the model needs: what the caller says, or what is in it and what the caller adds."""
+    from fitscribe.models.requirements import given_requirements
+    from fitscribe.models.sklearn import default_requirements
+
+    if given is not None and extra is not None:
+        raise MisuseError("give pip_requirements or extra_pip_requirements, not both: the first replaces what we find")
+    if given is not None:
+        fixed = given_requirements(given)
+        return lambda model: fixed
+    modules = [] if example is None else [type(example).__module__]
+    added = [] if extra is None else given_requirements(extra)
+    return lambda model: [*default_requirements(model, modules), *added]
 
 
 def _refuse_unbuilt(**given: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fitscribe.config import without_credentials
+from fitscribe.undivided import undivided
 
 __all__ = ["directory", "here", "repository"]
 
@@ -89,23 +90,30 @@ def _user() -> str:
 
 
 def _git(folder: Path, until: float, *words: str, failed: str = "") -> str:
-    import subprocess
-
     left = until - time.monotonic()
     if left <= 0:
         return failed
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=left,
-            check=True,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return failed
-    return done.stdout.decode("utf-8", "replace").strip()
+    with undivided:
+        import subprocess
+
+        try:
+            # a child forked meanwhile would hold a pipe on whose end the start of a program waits
+            git = subprocess.Popen(
+                ["git", "-C", str(folder), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            )
+        except OSError:
+            return failed
+    with git:
+        try:
+            said, _ = git.communicate(timeout=left)
+        except subprocess.TimeoutExpired:
+            git.kill()
+            return failed
+    return said.decode("utf-8", "replace").strip() if git.returncode == 0 else failed
 
 
 def _public(remote: str) -> str:

@@ -27,6 +27,7 @@ class LedgerRun(msgspec.Struct):
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     points: dict[str, list[tuple[Any, int, int]]] = {}
+    seen: set[tuple[str, tuple[Any, int, int]]] = set()  # a point that comes again is the same point
     inputs: list[dict[str, Any]] = []
     models: list[dict[str, Any]] = []
 
@@ -171,6 +172,6 @@ def _log_batch(run: LedgerRun, body: dict[str, Any]) -> None:
     run.tags.update({item["key"]: item["value"] for item in tags})
     for item in metrics:
         point = (item["value"], item["timestamp"], item.get("step", 0))
-        points = run.points.setdefault(item["key"], [])
-        if point not in points[-50:]:
-            points.append(point)
+        if (item["key"], point) not in run.seen:
+            run.seen.add((item["key"], point))
+            run.points.setdefault(item["key"], []).append(point)

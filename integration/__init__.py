@@ -1,0 +1,1 @@
+"""The real thing: real frameworks, a real MLflow server on loopback, benchmarks."""

@@ -1,0 +1,1 @@
+"""Benchmarks: the same work with no logging, with MLflow and with fitscribe, in turn, in one run."""

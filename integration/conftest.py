@@ -1,0 +1,47 @@
+"""What every test against the real thing gets: a clean environment, and a real MLflow server if it wants one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fitscribe import config, guard
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests and benchmarks share server.py
+
+from integration.server import mlflow_server_at
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The tracking URI of an MLflow server; everybody in the session shares it."""
+    with mlflow_server_at(tmp_path_factory.mktemp("mlflow-server")) as uri:
+        yield uri
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch) -> Iterator[None]:
+    """No FITSCRIBE_* or MLFLOW_* variable is set, and no setting is left over."""
+    for name in list(os.environ):
+        if name.startswith(("FITSCRIBE_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    config._given.clear()
+    config.configure()
+    guard._said.clear()
+    yield
+    config._given.clear()
+    config.configure()
+
+
+@pytest.fixture(autouse=True)
+def nothing_swallowed(request, caplog) -> Iterator[None]:
+    """Raise what `guarded` logged: an error of ours can hide from users, never from a test."""
+    yield
+    swallowed = [record for record in caplog.get_records("call") if record.name == "fitscribe" and record.exc_info]
+    if swallowed and not request.node.get_closest_marker("swallows"):
+        raise swallowed[0].exc_info[1]

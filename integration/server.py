@@ -1,0 +1,70 @@
+"""A real MLflow server on loopback: SQLite, artifacts through the server, one worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+STARTS_WITHIN = 180  # seconds; it takes 10 to 25 on an idle machine
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+@contextlib.contextmanager
+def mlflow_server_at(folder: Path) -> Iterator[str]:
+    """Run a server that keeps its things in a folder, and give its tracking URI."""
+    uri = f"http://127.0.0.1:{_free_port()}"
+    with (folder / "log").open("w") as log:
+        server = _start(folder, uri, log)
+        try:
+            _wait(server, uri, folder / "log")
+            yield uri
+        finally:
+            _stop(server)
+
+
+def _start(folder: Path, uri: str, log) -> subprocess.Popen:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PYTHONPATH"))}
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", uri.rpartition(":")[2]]
+    store = ["--backend-store-uri", f"sqlite:///{folder.joinpath('mlflow.db').as_posix()}"]
+    artifacts = ["--artifacts-destination", str(folder / "artifacts")]
+    group = {"start_new_session": True} if os.name != "nt" else {}  # its workers are to end with it
+    return subprocess.Popen(
+        [*command, *store, *artifacts], cwd=folder, env=kept | QUIET, stdout=log, stderr=subprocess.STDOUT, **group
+    )
+
+
+def _wait(server: subprocess.Popen, uri: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.25)
+    raise RuntimeError(f"the MLflow server did not start:\n{log.read_text()[-4000:]}")
+
+
+def _stop(server: subprocess.Popen) -> None:
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(server.pid)], check=False, capture_output=True)
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(15)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL) if os.name != "nt" else server.kill()
+        server.wait(15)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,65 @@
+"""Every example does its job on the embedded store, and again against a real MLflow server."""
+
+from __future__ import annotations
+
+import pytest
+
+from fitscribe.client import Client
+from integration import examples
+
+SHOWN = {
+    "elastic_net": ["params.alpha", "metrics.rmse", "0.05"],
+    "grid_search": ["params.kernel", "metrics.mean_test_score", "linear", "rbf"],
+    "linear_regression": ["training_r2_score = 1.0", "fit_intercept = True", "estimator.html", "truth.txt", "model/"],
+    "pipeline": ["'lr__fit_intercept': 'True'", "'scaler__with_mean': 'True'"],
+    "product_loop": ["params.max_depth", "metrics.test_acc", "depth 5, leaf 3"],
+    "quickstart": ["GridSearchCV", "C=10, kernel=rbf", "RandomForestClassifier", "cv_results.csv", "best_estimator"],
+    "tracking_api": ["'learning_rate': '0.1'", "points: 1000 steps: 0 to 999", "the file may change"],
+}
+RUNS = {
+    "elastic_net": 7,
+    "grid_search": 7,
+    "linear_regression": 1,
+    "pipeline": 1,
+    "product_loop": 12,
+    "quickstart": 9,
+    "tracking_api": 1,
+}
+
+
+def test_every_example_is_known_here():
+    assert examples.NAMES == sorted(SHOWN) == sorted(RUNS)
+
+
+@pytest.fixture(params=["the embedded store", "a real MLflow server"])
+def uri(request, tmp_path) -> str:
+    return (
+        str(tmp_path / "store") if request.param == "the embedded store" else request.getfixturevalue("mlflow_server")
+    )
+
+
+@pytest.mark.parametrize("name", examples.NAMES)
+def test_an_example_shows_and_records_its_work(name, uri, tmp_path):
+    client = Client(uri)
+    before = {run.info.run_id for run in every_run(client)}
+    shown = examples.run(name, tmp_path / "work", uri)
+    for words in SHOWN[name]:
+        assert words in shown
+    runs = [run for run in every_run(client) if run.info.run_id not in before]
+    assert len(runs) == RUNS[name]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.info.end_time >= run.info.start_time > 0 for run in runs)
+    journal = tmp_path / "work" / ".fitscribe" / "journal"
+    assert not list(journal.iterdir()), "all is delivered, nothing is left"
+
+
+def every_run(client):
+    ids = [each.experiment_id for each in client.search_experiments()]
+    return client.search_runs(ids, max_results=1000)
+
+
+def test_without_a_setting_all_is_in_the_working_directory(tmp_path):
+    examples.run("linear_regression", tmp_path)
+    [run] = every_run(Client(tmp_path / ".fitscribe"))
+    assert run.info.artifact_uri.startswith((tmp_path / ".fitscribe" / "artifacts").as_uri())
+    assert (tmp_path / ".fitscribe" / ".gitignore").read_text().strip() == "*"

@@ -1,0 +1,115 @@
+"""An input example: the first rows of the data, as the JSON files that MLflow's loaders read."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from typing import Any
+
+import msgspec
+
+from fitscribe.errors import MisuseError
+from fitscribe.models.kinds import is_a, is_array, is_null, kind_of
+
+__all__ = ["EXAMPLE_FILE", "ROWS", "SERVING_FILE", "Example", "first_rows", "input_example"]
+
+EXAMPLE_FILE = "input_example.json"
+SERVING_FILE = "serving_input_example.json"
+ROWS = 5
+
+
+class Example(msgspec.Struct, frozen=True):
+    """An example as text: `info` for the MLmodel file, and the contents of its two files."""
+
+    info: dict[str, str]
+    example: str
+    serving: str
+
+    def files(self) -> dict[str, str]:
+        """Return the files' contents by name."""
+        return {EXAMPLE_FILE: self.example, SERVING_FILE: self.serving}
+
+
+def first_rows(data: Any, rows: int = ROWS) -> Any:
+    """Return the first rows of data, in the kind of object it came in; what has no rows is returned whole."""
+    kind = kind_of(data)
+    if kind in ("frame", "series"):
+        return data.iloc[:rows]
+    if kind == "arrays":
+        return {name: array[:rows] for name, array in data.items()}
+    if kind == "sparse":
+        return (data if data.format in ("csr", "csc") else data.tocsr())[:rows]
+    if kind in ("polars frame", "polars series"):
+        return data.head(rows)
+    return data if kind in ("mapping", "other") else data[:rows]
+
+
+def input_example(data: Any, rows: int = ROWS) -> Example:
+    """Return the first rows of data as an example. `MisuseError`: data that has no JSON form."""
+    sample = first_rows(data, rows)
+    kind = kind_of(sample)
+    if kind in ("frame", "series", "polars frame", "polars series"):
+        return _frame(kind, sample)
+    if kind == "sparse":
+        return _sparse(sample)
+    plain = _plain(sample)
+    return _example({"type": "ndarray" if kind in ("array", "arrays") else "json_object"}, plain, {"inputs": plain})
+
+
+def _frame(kind: str, sample: Any) -> Example:
+    if kind in ("series", "polars series"):
+        sample = sample.to_frame()
+    names = [_plain(name) for name in sample.columns]
+    cells = [[_plain(cell) for cell in _cells(column)] for column in _columns(sample)]
+    content: dict[str, Any] = {"data": [list(row) for row in zip(*cells, strict=True)]}
+    numbered = names == list(range(len(names)))  # the names that columns have when nobody named them
+    if not numbered:
+        content = {"columns": names, **content}
+    info = {"type": "dataframe", "pandas_orient": "values" if numbered else "split"}
+    return _example(info, content, {"dataframe_split": content})
+
+
+def _columns(sample: Any) -> list[Any]:
+    return [one for _, one in sample.items()] if hasattr(sample, "items") else sample.get_columns()
+
+
+def _cells(column: Any) -> list[Any]:
+    cells: list[Any] = column.tolist() if hasattr(column, "tolist") else column.to_list()
+    return cells
+
+
+def _sparse(sample: Any) -> Example:
+    content = {name: _plain(getattr(sample, name)) for name in ("data", "indices", "indptr")}
+    content["shape"] = list(sample.shape)
+    return _example({"type": f"sparse_matrix_{sample.format}"}, content, {"inputs": _plain(sample.toarray())})
+
+
+def _example(info: dict[str, str], content: Any, serving: Any) -> Example:
+    files = {"artifact_path": EXAMPLE_FILE, "serving_input_path": SERVING_FILE}
+    try:
+        texts = [json.dumps(one) for one in (content, serving)]  # with `Infinity`, as MLflow writes and reads it
+    except (TypeError, ValueError) as error:
+        raise MisuseError(f"this input example has no JSON form: {error}; leave it out or give plain values") from None
+    return Example({**files, **info}, *texts)
+
+
+def _plain(value: Any) -> Any:
+    """Turn one value, however nested, into what JSON has; missing values and NaN become null."""
+    if is_array(value):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if is_null(value) else _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.encodebytes(value).decode("ascii")
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if is_a("numpy", ("datetime64",), value):
+        return str(value)
+    return value.item() if is_a("numpy", ("generic",), value) else value

@@ -1,0 +1,1 @@
+"""Reading back: what an endpoint answers, as entities, tables and files."""
