@@ -36,9 +36,10 @@ if __name__ == "__main__":
     runs = fitscribe.search_runs(output_format="list")
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     others = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    console.print(runs_table(others, title="Your runs"))
-    console.print(runs_table(children, title="The candidates of the grid search"))
-    console.print(
-        artifact_tree(fitscribe.Client(), parent.info.run_id, title=f"Artifacts in {parent.info.artifact_uri}")
-    )
-    console.print("again later, in this folder: [bold]python -m fitscribe runs[/bold]")
+    console.print(runs_table(others, title="Your runs", without=["id", "start"]))
+    console.print(runs_table(children, title="The candidates of the grid search", without=["id", "start"]))
+    client = fitscribe.Client()
+    files = artifact_tree(lambda path: client.list_artifacts(parent.info.run_id, path), title="Artifacts of the search")
+    console.print(files)
+    console.print(f"They are in {parent.info.artifact_uri}", soft_wrap=True)
+    console.print("Again later, in this folder: [bold]python -m fitscribe runs[/bold]")

@@ -10,9 +10,14 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
+from fitscribe import pace
 from fitscribe.guard import guarded
+from fitscribe.undivided import undivided
 
 __all__ = ["do", "drain", "held"]
+
+PATIENCE = 2.0  # seconds that a piece of work stands back while the user trains
+MOST = 500  # pieces that wait
 
 _kept: ContextVar[list[Callable[[], object]] | None] = ContextVar("fitscribe.kept", default=None)
 
@@ -44,15 +49,16 @@ class _Line:
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self.work: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], object]]] = queue.SimpleQueue()
+        self.work: queue.SimpleQueue[tuple[float, contextvars.Context, Callable[[], object]]] = queue.SimpleQueue()
         self.asked = self.done = 0
         self.moved = threading.Condition()
         threading.Thread(target=self.run, name="fitscribe afterwards", daemon=True).start()
 
     def run(self) -> None:
         while True:
-            context, piece = self.work.get()
-            with guarded("work after the fit"):
+            asked, context, piece = self.work.get()
+            pace.stand_back(asked + PATIENCE)
+            with undivided, guarded("work after the fit"):  # it may import: no fork in the middle of that
                 context.run(piece)
             del context, piece  # what the user lets go of must not live on in an idle thread
             with self.moved:
@@ -79,13 +85,17 @@ def do(piece: Callable[[], object]) -> None:
     if line is None or line.process != os.getpid():  # first use, or a forked child: threads do not fork
         if line is not None:
             _making = threading.Lock()  # the parent may have held it at the fork
+            pace.reset()
         with _making:
             if _line is None or _line.process != os.getpid():
                 _line = _Line()
             line = _line
     with line.moved:
         line.asked += 1
-    line.work.put((contextvars.copy_context(), piece))
+        if line.asked - line.done > MOST:  # the user trains faster than we can follow: memory has to end somewhere
+            with pace.hurry():
+                line.moved.wait_for(lambda: line.asked - line.done <= MOST, PATIENCE)
+    line.work.put((time.monotonic(), contextvars.copy_context(), piece))
 
 
 def drain(seconds: float) -> bool:
@@ -94,5 +104,5 @@ def drain(seconds: float) -> bool:
     if line is None or line.process != os.getpid():
         return True
     deadline, asked = time.monotonic() + seconds, line.asked
-    with line.moved:
+    with pace.hurry(), line.moved:
         return line.moved.wait_for(lambda: line.done >= asked, max(0.0, deadline - time.monotonic()))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitscribe import afterwards, config
+from fitscribe import afterwards, config, pace
 from fitscribe.guard import guarded, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
 from fitscribe.records import Record
@@ -109,10 +109,11 @@ class Delivery:
     def flush(self, seconds: float | None = None) -> bool:
         """Wait until all that was said before is delivered or set aside; False when time ran out."""
         deadline = time.monotonic() + (config.settings().exit_timeout if seconds is None else seconds)
-        done = afterwards.drain(max(0.0, deadline - time.monotonic()))
-        if self._shipper is None:
-            return done
-        return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
+        with pace.hurry():
+            done = afterwards.drain(max(0.0, deadline - time.monotonic()))
+            if self._shipper is None:
+                return done
+            return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
 
     def flush_or_say(self) -> None:
         """Deliver before a call returns that was asked for `synchronous=True`; say so where that takes too long."""
@@ -126,9 +127,10 @@ class Delivery:
             for run in reversed(list(opened.values())):
                 if run.process == os.getpid():
                     run.end(status_of(error))
-            afterwards.drain(config.settings().exit_timeout)
-            if self._shipper is not None:
-                self._shipper.close()
+            with pace.hurry():
+                afterwards.drain(config.settings().exit_timeout)
+                if self._shipper is not None:
+                    self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
                 reading.close_transports()
 

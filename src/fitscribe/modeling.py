@@ -11,9 +11,9 @@ from fitscribe.guard import guarded
 from fitscribe.models import sklearn as flavor
 
 if TYPE_CHECKING:
-    from fitscribe.run import Run
     from fitscribe.models.examples import Example
     from fitscribe.models.signature import ModelSignature
+    from fitscribe.run import Run
 
 __all__ = ["looked_at", "record"]
 

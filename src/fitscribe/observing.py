@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fitscribe import afterwards
+from fitscribe import afterwards, pace
 from fitscribe.guard import guarded, quiet
 from fitscribe.run import Run, current, entered, status_of
 
@@ -127,15 +127,16 @@ def observe(
         if running is None and call.owned is None:
             _busy.reset(busy)
             busy = None  # type: ignore[assignment]
-        try:
-            result = original(*call.args, **call.kwargs) if running else original(*args, **kwargs)
-        except BaseException as error:
-            trace = error.__traceback__
-            _second_half(hook, call, running, error)
-            error.__traceback__ = trace
-            raise
-        _second_half(hook, call, running, None, result)
-        return result
+        with pace.training():
+            try:
+                result = original(*call.args, **call.kwargs) if running else original(*args, **kwargs)
+            except BaseException as error:
+                trace = error.__traceback__
+                _second_half(hook, call, running, error)
+                error.__traceback__ = trace
+                raise
+            _second_half(hook, call, running, None, result)
+            return result
     finally:
         if busy is not None:
             _busy.reset(busy)

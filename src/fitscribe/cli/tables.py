@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -21,24 +21,34 @@ __all__ = ["artifact_tree", "duration", "number", "pairs_table", "runs_table", "
 COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "red", "RUNNING": "yellow", "SCHEDULED": "yellow"}
 LONGEST_NAME, LONGEST_VALUE = 32, 20
 SHORT_ID = 8
+RESULTS = 30  # cells that what came out is worth more than the times
 SPACE = 3  # cells that a column costs beyond its content
 MOST_ENTRIES = 200
 
 
-def runs_table(runs: Sequence[Run], *, width: int | None = None, title: str | None = None) -> Table:
+def runs_table(
+    runs: Sequence[Run], *, width: int | None = None, title: str | None = None, without: Container[str] = ()
+) -> Table:
     """Return runs as a table of at most `width` cells (else the terminal's): who, when, and what came out.
 
-    Of params and metrics those come first that differ between the runs and that most of them have.
+    Of params and metrics those come first that differ between the runs and that most of them have, scores before
+    others. `without` names fixed columns (id, status, start, duration) that make room for more of them.
     """
     table = Table(title=title, title_justify="left")
+    today = all(datetime.fromtimestamp(run.info.start_time / 1000).date() == date.today() for run in runs)
     fixed: dict[str, list[Text]] = {
         "run": [_name(run) for run in runs],
         "id": [Text(run.info.run_id[:SHORT_ID], style="dim") for run in runs],
         "status": [_status(run.info.status) for run in runs],
-        "start": [Text(_moment(run.info.start_time)) for run in runs],
+        "start": [Text(_moment(run.info.start_time, today)) for run in runs],
         "duration": [Text(duration(run.info.start_time, run.info.end_time)) for run in runs],
     }
-    columns = {**fixed, **_fitting(runs, (width or Console().width) - sum(_cost(*one) for one in fixed.items()))}
+    fixed = {heading: cells for heading, cells in fixed.items() if heading not in without}
+    room = (width or Console().width) - sum(_cost(*one) for one in fixed.items())
+    for heading in ("start", "duration"):
+        if room < RESULTS and heading in fixed:
+            room += _cost(heading, fixed.pop(heading))
+    columns = {**fixed, **_fitting(runs, room)}
     for heading in columns:
         right = heading == "duration" or heading not in fixed
         table.add_column(Text(heading), justify="right" if right else "left", no_wrap=True)
@@ -67,7 +77,14 @@ def _ranked(runs: Sequence[Run], part: Callable[[Run], Mapping[str, object]]) ->
     """Return the keys, those first that tell the runs apart, then those that most runs have."""
     count = Counter(key for run in runs for key in part(run))
     values = {key: {str(part(run).get(key)) for run in runs} for key in count}
-    return sorted(count, key=lambda key: (len(values[key]) == 1 and len(runs) > 1, -count[key]))
+    return sorted(count, key=lambda key: (len(values[key]) == 1 and len(runs) > 1, _rank(key), -count[key], len(key)))
+
+
+def _rank(key: str) -> int:
+    """Scores and losses are what people look for; times, single splits and counts come last."""
+    if key.endswith(("_time", "_")) or key.startswith(("split", "std_", "rank_")):
+        return 2
+    return 0 if key.endswith(("score", "accuracy", "loss", "acc")) else 1
 
 
 def _metric_cell(run: Run, key: str) -> Text:
@@ -92,8 +109,9 @@ def _status(status: str) -> Text:
     return Text(status.lower(), style=COLOURS.get(status, ""))
 
 
-def _moment(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}" if milliseconds > 0 else ""
+def _moment(milliseconds: int, today: bool = False) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000)
+    return "" if milliseconds <= 0 else f"{moment:%H:%M:%S}" if today else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def duration(start: int, end: int | None) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Answer", "Transport"]
+from fitscribe.errors import TransportError
+
+__all__ = ["Answer", "Transport", "Unsent"]
 
 
 class Answer(NamedTuple):
@@ -15,6 +17,10 @@ class Answer(NamedTuple):
     status: int
     body: Any
     headers: Mapping[str, str] = {}
+
+
+class Unsent(TransportError):
+    """No connection came about, so the endpoint surely knows nothing of the request."""
 
 
 class Transport(Protocol):

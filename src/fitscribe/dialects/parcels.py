@@ -1,0 +1,123 @@
+"""Parcels: the records of one run on their way to an endpoint, and the addresses of all runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fitscribe.records import Artifact, Record
+
+__all__ = ["Address", "AddressBook", "Parcel", "Refusal"]
+
+
+class Address(msgspec.Struct, omit_defaults=True):
+    """Where a run of ours is: its endpoint, and what that calls it (`theirs`, empty while unknown)."""
+
+    run: str
+    to: str
+    theirs: str = ""
+    experiment: str = ""
+    experiment_id: str = ""
+    ended: bool = False
+    foreign: bool = False  # another process tells the endpoint of it
+    doubt: bool = False  # it was asked to create the run, and nobody knows whether it did
+    refused: str = ""  # why the endpoint takes nothing for this run
+
+
+class Refusal(NamedTuple):
+    """What an endpoint refused for good, and in which words."""
+
+    record: Record
+    why: str
+
+
+class AddressBook:
+    """The addresses of the runs that this process writes to; safe to use from several threads."""
+
+    def __init__(self, known: Iterable[Address] = ()) -> None:
+        """Begin with what another process or an earlier segment knew."""
+        self._known: dict[str, Address] = {}
+        self._owners: dict[str, str] = {}
+        for address in known:
+            self.add(address)
+        self.changed = threading.Condition()
+        self.learned: Callable[[Address], None] | None = None  # the journal writes it down
+
+    def add(self, address: Address) -> None:
+        """Note a run that begins now, or goes on under a new id of ours."""
+        self._known[address.run] = address
+        if address.theirs:
+            self._owners.setdefault(address.theirs, address.run)
+
+    def get(self, run: str) -> Address | None:
+        """Return the address, or None for a run that nobody told us of."""
+        return self._known.get(run)
+
+    def owner(self, run: str) -> str:
+        """Return the first id of ours for the same run of theirs: a run that was resumed has several."""
+        return self._owners.get(self.theirs(run), run)
+
+    def theirs(self, run: str) -> str:
+        """Return the endpoint's id, or "" while it is unknown."""
+        address = self._known.get(run)
+        return address.theirs if address else ""
+
+    def learn(self, run: str, theirs: str) -> None:
+        """The endpoint calls the run `theirs`."""
+        address = self._known[run]
+        address.theirs, address.doubt, address.foreign = theirs, False, False
+        self._owners.setdefault(theirs, run)
+        if self.learned:
+            self.learned(address)
+        with self.changed:
+            self.changed.notify_all()
+
+    def refuse(self, run: str, why: str) -> None:
+        """The endpoint takes nothing for this run, for good."""
+        if run in self._known:
+            self._known[run].refused = why
+        with self.changed:
+            self.changed.notify_all()
+
+    def all(self) -> list[Address]:
+        """Return every address."""
+        return list(self._known.values())
+
+    def open(self) -> list[Address]:
+        """Return the addresses of runs that have not ended."""
+        return [address for address in self.all() if not address.ended]
+
+
+class Parcel:
+    """The records of one run, in order; a dialect writes them and takes note here of how far it got."""
+
+    def __init__(
+        self, run: str, to: str, records: Sequence[Record], book: AddressBook, folders: Sequence[Path]
+    ) -> None:
+        """`run` is the id of ours ("" for what concerns no run), `folders` are where snapshots may lie."""
+        self.run, self.to, self.records, self.book, self.folders = run, to, records, book, folders
+        self.rest: Any = None  # what the dialect still has to do; its own business
+        self.refused: list[Refusal] = []
+        self.since = time.monotonic()
+        self.examined = False  # the dialect made sure that the run is there and not deleted
+        self.breakdowns = 0  # answers of 500 in a row to one upload
+
+    @property
+    def address(self) -> Address:
+        """The address of the run."""
+        found = self.book.get(self.run)
+        return found if found else Address(self.run, self.to)
+
+    def file(self, record: Artifact) -> Path:
+        """Return the snapshot of an artifact."""
+        found = (folder / record.file for folder in self.folders)
+        return next((file for file in found if file.exists()), self.folders[0] / record.file)
+
+    def refuse(self, records: Iterable[Record], why: str) -> None:
+        """Set aside records that the endpoint never will take."""
+        self.refused.extend(Refusal(record, why) for record in records)

@@ -1,0 +1,214 @@
+"""A lifetime: the journal of one process from its first record on, and the thread that delivers it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from fitscribe import source
+from fitscribe.config import directory_of, settings
+from fitscribe.dialects import Address, AddressBook, Dialect
+from fitscribe.guard import guarded, log
+from fitscribe.journal.delivery import Delivery
+from fitscribe.journal.payloads import payload, understood
+from fitscribe.journal.pulse import Pulse
+from fitscribe.journal.segment import Segment, frame, frames
+from fitscribe.journal.segments import Segments
+from fitscribe.journal.sorting import sorted_out
+from fitscribe.journal.spool import Spool
+from fitscribe.records import (
+    Artifact,
+    Record,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    Source,
+    encode,
+    now,
+)
+from fitscribe.undivided import undivided
+
+__all__ = ["Lifetime"]
+
+WINDOW = 4 << 20  # bytes read at a time
+RECORDS = 20_000  # records in a window
+TICK = 0.05  # seconds between looks at the clock while waiting for the endpoint
+
+
+class Lifetime:
+    """Everything of a `Shipper` that a fork, or closing, makes void."""
+
+    def __init__(
+        self, folder: Path, dialect_for: Callable[[str], Dialect], book: AddressBook, origin: dict[str, str] | None
+    ) -> None:
+        """Make no file and no thread yet; `origin` are the tags of the repository, where they are known."""
+        self.pid = os.getpid()
+        self.book = book
+        self.book.learned = self._note
+        self.segments = Segments(folder, self._opened)
+        self.spool = Spool(folder, self.segments.stem)
+        self.delivery = Delivery(dialect_for, folder)
+        self.origin = origin
+        self.settled = 0  # records that are delivered or set aside
+        self.lock = threading.RLock()  # a signal handler, or __del__, may emit while we write
+        self._alive = 0.0  # monotonic seconds of the thread's own last sign of life
+        self._pulse = Pulse()
+        self._thread: threading.Thread | None = None
+        self._directory = Path()
+
+    def emit(self, record: Record) -> None:
+        """Write a record to the journal; it survives the process from here on."""
+        kind = type(record)
+        if kind is RunStarted or kind is RunResumed:
+            self._introduce(record)  # type: ignore[arg-type]
+        content = payload(record)
+        if not content:
+            return
+        with self.lock:
+            self.segments.append(frame(content))
+        if self._pulse.asleep:
+            self._pulse.wake()
+        elif self._thread is None:
+            self._start()
+
+    def _introduce(self, record: RunStarted | RunResumed) -> None:
+        if isinstance(record, RunResumed):
+            address = Address(record.run, record.to, record.theirs)
+        else:
+            theirs = record.run if directory_of(record.to) else ""  # the embedded store takes our ids
+            address = Address(record.run, record.to, theirs, record.experiment, record.experiment_id)
+        self.book.add(address)
+
+    def _note(self, address: Address) -> None:
+        with self.lock:
+            self.segments.note(address)
+
+    def _opened(self, segment: Segment) -> None:
+        """Let each segment be understood without those before it."""
+        for address in self.book.open():
+            segment.note(address)
+        if self.origin:
+            with contextlib.suppress(OSError):
+                segment.append(frame(encode(Source(now(), self.origin))))
+                self.segments.count += 1
+
+    def _start(self) -> None:
+        with self.lock:
+            if self._thread is not None:
+                return
+            with guarded("finding the script's folder"):  # the working directory may have been deleted
+                self._directory = source.directory()
+            thread = threading.Thread(target=self._work, name="fitscribe", daemon=True)
+            with contextlib.suppress(RuntimeError):  # at the interpreter's end none may start
+                thread.start()
+                self._thread = thread
+
+    # the caller's side of waiting
+
+    def until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `done()`, with delivery in a hurry; False when time ran out or the endpoint is silent."""
+        began = time.monotonic()
+        patience = settings().exit_patience
+        with self._pulse.hurrying(), self.book.changed:
+            while not done():
+                here = time.monotonic()
+                heard = max(began, self._alive, self.delivery.moved)
+                if here - began >= seconds or here - heard > patience:
+                    return False
+                self.book.changed.wait(min(TICK, max(0.001, began + seconds - here)))
+        return True
+
+    def stop(self) -> list[Path]:
+        """End the thread, delete what is delivered and return the segments that hold the rest."""
+        self._pulse.stop()
+        if self._thread is not None:
+            self._thread.join(0.5)  # it may hang in a request; it is a daemon
+        with self.lock:
+            left = self.segments.close()
+        if not left:
+            self.spool.clear()
+        return left
+
+    # the thread's side
+
+    def _work(self) -> None:
+        with undivided:
+            import logging  # noqa: F401, RUF100  so that the first thing to say imports nothing
+        with guarded("reading the git repository"):
+            self._say_origin()
+        while not self._pulse.stopped:
+            fine = False
+            with guarded("delivering records"):
+                fine = self._turn()
+            if not fine:
+                self._pulse.pause(1.0, True)
+        self.delivery.close()
+
+    def _say_origin(self) -> None:
+        self._alive = time.monotonic()
+        if self.origin is None:
+            self.origin = source.repository(self._directory)
+            if self.origin:
+                with self.lock:
+                    self.segments.append(frame(encode(Source(now(), self.origin))))
+        self._alive = time.monotonic()
+
+    def _turn(self) -> bool:
+        """Rest until there is something, then deliver one window of it."""
+        segment = self.segments.front() if self._pulse.rest(self._unread, self._full) else None
+        if segment is None:
+            return True
+        start = segment.acked
+        found = list(islice(frames(segment.window(WINDOW)), RECORDS))
+        if not found:
+            return self._skip(segment)
+        records = understood(content for content, _ in found)
+        folders = [self.segments.folder, self.segments.home]
+        parcels = sorted_out(records, self.book, folders, self.origin or {})
+        if not self.delivery.deliver(parcels, self._pulse.pause):
+            return True
+        self._settle(segment, start + found[-1][1], len(found))
+        self._clean(records)
+        return True
+
+    def _settle(self, segment: Segment, offset: int, count: int) -> None:
+        if self._pulse.stopped:
+            return  # its files are closed: they go to another process as they are
+        segment.acknowledge(offset)
+        with self.lock:
+            self.segments.advance()
+        self._alive = time.monotonic()
+        with self.book.changed:
+            self.settled += count
+            self.book.changed.notify_all()
+
+    def _clean(self, records: list[Record]) -> None:
+        """Remove what the journal need not keep: snapshots, after the record of their delivery is on disk."""
+        for record in records:
+            if isinstance(record, Artifact):
+                for folder in {self.segments.folder, self.segments.home}:
+                    with contextlib.suppress(OSError):
+                        (folder / record.file).unlink()
+            elif isinstance(record, RunEnded) and (address := self.book.get(record.run)):
+                address.ended = True
+
+    def _skip(self, segment: Segment) -> bool:
+        """Go on behind a place that cannot be read, which takes a broken disk or another program."""
+        if segment.acked >= segment.written:
+            return True
+        log().warning("%s is damaged at byte %d; what follows there is not sent", segment.path, segment.acked)
+        self._settle(segment, segment.written, self.segments.count - self.settled)
+        return True
+
+    def _unread(self) -> bool:
+        segment = self.segments.front()
+        return segment is not None and segment.acked < segment.written
+
+    def _full(self) -> bool:
+        segment = self.segments.front()
+        return segment is not None and segment.written - segment.acked >= WINDOW

@@ -1,0 +1,188 @@
+"""The shipper: what the rest of the house knows of delivery. It takes records and says how far they got."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fitscribe.config import settings
+from fitscribe.dialects import AddressBook, Dialect
+from fitscribe.errors import TransportError
+from fitscribe.guard import guarded, log
+from fitscribe.journal.lifetime import Lifetime
+from fitscribe.journal.segment import acknowledged, payloads
+from fitscribe.journal.spool import Spool
+from fitscribe.records import ExperimentNamed, Record, Source, decode
+from fitscribe.undivided import watch_forks
+
+__all__ = ["Shipper"]
+
+
+class Shipper:
+    """One per process; a forked child goes on with a journal of its own. No file, no thread until the first record."""
+
+    def __init__(self, folder: Path, dialect_for: Callable[[str], Dialect]) -> None:
+        """`folder` is for the journal; `dialect_for` gives the dialect of a tracking URI."""
+        self.folder, self.dialect_for = folder, dialect_for
+        self._life: Lifetime | None = None
+        self._book = AddressBook()
+        self._origin: dict[str, str] | None = None
+        self._beginning = threading.Lock()
+        _watch_forks(self)
+
+    def emit(self, record: Record) -> None:
+        """Take a record; it is on disk (in the system's cache) when this returns. Never raises, takes microseconds."""
+        life = self._life
+        if life is None:
+            life = self._begin()
+        life.emit(record)
+
+    def snapshot(self, content: str | Path | bytes, name: str) -> str:
+        """Copy a file, or write bytes, into the spool; return the name for `Artifact.file`. `OSError`: it cannot be."""
+        spool = self._spool()
+        try:
+            return spool.name(spool.keep(content, name))
+        except OSError:
+            if not isinstance(content, bytes) and not os.access(content, os.R_OK):
+                raise
+            elsewhere = self._elsewhere(spool)
+            return str(elsewhere.keep(content, name))
+
+    def spool_path(self, name: str) -> Path:
+        """Return a fresh path in the spool to write a file to; `spooled` gives its name for `Artifact.file`."""
+        spool = self._spool()
+        try:
+            return spool.path(name)
+        except OSError:
+            return self._elsewhere(spool).path(name)
+
+    def spooled(self, path: Path) -> str:
+        """Return the name for `Artifact.file` of a file written to a `spool_path`."""
+        return self._spool().name(path)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until all that was emitted before is delivered or set aside.
+
+        False after `seconds`, or after `exit_patience` without a sign of life from the endpoint.
+        """
+        life = self._life
+        if life is None:
+            return True
+        target = life.segments.count
+        return life.until(lambda: life.settled >= target, seconds)
+
+    def pending(self) -> int:
+        """Return how many records are not delivered yet."""
+        life = self._life
+        return max(0, life.segments.count - life.settled) if life else 0
+
+    def theirs(self, run: str, seconds: float) -> str:
+        """Return the endpoint's id for a run of ours; an id that is not ours is taken to be theirs.
+
+        `TransportError`: it could not be learned within `seconds`, or the endpoint refused the run.
+        """
+        address = self._book.get(run)
+        if address is None or address.theirs:
+            return address.theirs if address else run
+        life = self._life
+        known = life is not None and life.until(lambda: bool(address.theirs or address.refused), seconds)
+        if address.theirs:
+            return address.theirs
+        if known:
+            raise TransportError(f"{address.to} refused the run {run}: {address.refused}")
+        why = self.trouble() or "no answer so far"
+        raise TransportError(f"{address.to} has not taken the run {run} yet ({why}); it is kept and sent later")
+
+    def trouble(self) -> str:
+        """Return what went wrong with delivery last, or "" when all is well."""
+        return self._life.delivery.trouble if self._life else ""
+
+    def close(self) -> None:
+        """Deliver what is left, within the limits for the exit; say in one line what could not be. Never raises.
+
+        A record that is emitted later begins a new journal.
+        """
+        life = self._life
+        if life is None:
+            return
+        with guarded("delivering the rest at exit"):
+            try:
+                self.flush(settings().exit_timeout)
+            except KeyboardInterrupt:
+                log().warning("interrupted while the rest was being delivered")
+        with guarded("closing the journal"):
+            self._life, self._book = None, AddressBook(self._book.all())
+            trouble, left = life.delivery.trouble, life.stop()
+            self._origin = life.origin
+            if left:
+                _tell(left, trouble)
+
+    def _begin(self) -> Lifetime:
+        with self._beginning:
+            if self._life is None:
+                watch_forks()
+                self._life = Lifetime(self.folder, self.dialect_for, self._book, self._origin)
+                _close_with_worker(self)
+            return self._life
+
+    def _spool(self) -> Spool:
+        return (self._life or self._begin()).spool
+
+    def _elsewhere(self, spool: Spool) -> Spool:
+        from fitscribe.journal.segments import fallback
+
+        return Spool(fallback(), spool.here.name)
+
+    def forked(self) -> None:
+        """In a forked child: leave the parent's journal to the parent, and begin one of our own when needed."""
+        life, self._life, self._beginning = self._life, None, threading.Lock()
+        if life is None:
+            return
+        life.segments.abandon()
+        self._origin = life.origin
+        self._book = AddressBook(msgspec.structs.replace(each, foreign=True) for each in self._book.all())
+
+
+def _watch_forks(shipper: Shipper) -> None:
+    if not hasattr(os, "register_at_fork"):
+        return
+    known = weakref.ref(shipper)
+
+    def in_child() -> None:
+        alive = known()
+        if alive is not None:
+            alive.forked()
+
+    os.register_at_fork(after_in_child=in_child)
+
+
+def _close_with_worker(shipper: Shipper) -> None:
+    """Flush a `multiprocessing` worker at its end: it leaves without running what `atexit` holds."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is None or process.parent_process() is None:
+        return
+    from multiprocessing.util import Finalize
+
+    Finalize(None, shipper.close, exitpriority=1)
+
+
+def _tell(segments: list[Path], trouble: str) -> None:
+    """Say in one line what the segments hold beyond what was acknowledged."""
+    records = 0
+    runs: set[str] = set()
+    for path in segments:
+        for payload in payloads(path, acknowledged(path)):
+            record = decode(payload)
+            records += not isinstance(record, Source)
+            if not isinstance(record, Source | ExperimentNamed):
+                runs.add(record.run)
+    log().warning(
+        "%d record(s) of %d run(s) are not delivered (%s); they are kept in %s, and `fitscribe sync` sends them",
+        *(records, len(runs), trouble or "time ran out", segments[0].parent),
+    )
