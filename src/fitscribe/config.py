@@ -126,7 +126,9 @@ def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
         return text.rstrip("/")
     if scheme == "file":
         return _absolute(unquote(urlsplit(text).path)).as_uri()
-    if not scheme or len(scheme) == 1 or os.sep in scheme:  # a path; C:\ is no scheme
+    if text.lower() in ("databricks", "databricks-uc", "uc"):
+        scheme = text.lower()
+    elif not scheme or len(scheme) == 1 or os.sep in scheme:  # a path; C:\ is no scheme
         return _absolute(text).as_uri()
     if scheme in ("sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "arn", "azureml", "uc"):
         raise NotBuiltYet(

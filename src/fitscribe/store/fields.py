@@ -1,7 +1,7 @@
 """Fields of a request: each read by name, checked, and refused with its value when it is not what it must be.
 
 Stricter than MLflow, which stores a number that it cannot read as 0 and answers 200. The fields of a GET come
-from its query, where numbers are text and a field that is repeated is a list.
+from its query, where numbers are text, and a list that has one element does not look like one.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def text_of(name: str, value: object) -> str:
 
 def text(body: Body, name: str, default: str = "") -> str:
     """Return a text field, or the default where it is absent or null."""
-    value = _one(body.get(name))
+    value = body.get(name)
     return default if value is None else text_of(name, value)
 
 
@@ -106,7 +106,7 @@ def integer_of(name: str, value: object) -> int:
 
 def integer(body: Body, name: str, default: int | None = None) -> int | None:
     """Return a whole number, or the default where it is absent or null."""
-    value = _one(body.get(name))
+    value = body.get(name)
     return default if value is None else integer_of(name, value)
 
 
@@ -125,7 +125,7 @@ def float_of(name: str, value: object) -> float:
 
 def choice(body: Body, name: str, words: Sequence[str], default: str = "") -> str:
     """Return one of some words, which may also come as its number, counted from 1."""
-    value = _one(body.get(name))
+    value = body.get(name)
     if value is None:
         return default
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
@@ -165,11 +165,6 @@ def page_size(body: Body, most: int, default: int | None = None) -> int:
         shown = 0 if size is None else size
         raise wrong("max_results", shown, f"it must be at least 1 and at most {most}")
     return size
-
-
-def _one(value: object) -> object:
-    """Return the first value of a field that a query repeats."""
-    return value[0] if isinstance(value, list) and value and isinstance(value[0], str) else value
 
 
 def _parsed(value: str) -> float:

@@ -126,12 +126,12 @@ def _name(scanner: Scanner, vocabulary: Vocabulary) -> tuple[str, str]:
 
 
 def _part(scanner: Scanner, expected: str) -> tuple[str, bool]:
-    quoted = scanner.quoted('`"')
+    place, quoted = scanner.place, scanner.quoted('`"')
     if quoted:
         return quoted, True
     word = scanner.take(WORD) if quoted is None else ""
     if not word:
-        raise scanner.error(expected)
+        raise scanner.error(expected, place)
     return word, False
 
 
@@ -174,7 +174,7 @@ def _number(scanner: Scanner, field: Field) -> int | float:
     found = scanner.take(NUMBER)
     if not found:
         raise scanner.error("a number without quotes")
-    whole = int(found) if len(found) < 20 and found.lstrip("-").isdigit() else None
+    whole = int(found) if len(found) <= 20 and found.lstrip("-").isdigit() else None
     if field.whole and whole is None:
         raise scanner.error("a whole number", scanner.place - len(found))
     return whole if whole is not None and abs(whole) < 2**63 else float(found)

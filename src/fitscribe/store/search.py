@@ -56,8 +56,8 @@ def _stage(column: ColumnElement[str], view: str) -> list[ColumnElement[bool]]:
     return [] if view == "ALL" else [column == ("active" if view == "ACTIVE_ONLY" else "deleted")]
 
 
-def _orderings(body: Body, vocabulary: Vocabulary) -> list[Ordering]:
-    found = [parse_ordering(each, vocabulary) for each in texts(body, "order_by", query=True)]
+def _orderings(body: Body, vocabulary: Vocabulary, *, query: bool = False) -> list[Ordering]:
+    found = [parse_ordering(each, vocabulary) for each in texts(body, "order_by", query=query)]
     fields = [(each.entity, each.key) for each in found]
     for entity, key in fields:
         if fields.count((entity, key)) > 1:
@@ -76,20 +76,21 @@ def _sorted(
             continue
         each = TABLES[ordering.entity].alias()
         query = query.outerjoin(each, and_(each.c.run == runs.c.id, each.c.key == ordering.key))
-        if ordering.entity == "metric":
-            terms.append(case((each.c.is_nan, 1), else_=0))
-        terms += _term(each.c.value, ordering.descending)
+        last = [(each.c.is_nan, 1)] if ordering.entity == "metric" else []
+        terms += _term(each.c.value, ordering.descending, *last)
     return query.order_by(*terms)
 
 
-def _term(column: ColumnElement[Any], descending: bool) -> list[ColumnElement[Any]]:
-    return [case((column.is_(None), 1), else_=0), column.desc() if descending else column.asc()]
+def _term(
+    column: ColumnElement[Any], descending: bool, *last: tuple[ColumnElement[bool], int]
+) -> list[ColumnElement[Any]]:
+    return [case((column.is_(None), 2), *last, else_=0), column.desc() if descending else column.asc()]
 
 
 def search_experiments(database: Database, body: Body) -> dict[str, Any]:
     """Answer experiments/search; by default the newest come first."""
     comparisons = parse_filter(text(body, "filter"), EXPERIMENTS)
-    orderings = _orderings(body, EXPERIMENTS)
+    orderings = _orderings(body, EXPERIMENTS, query=True)
     size, start = page_size(body, MOST), offset(body)
     attributes: dict[str, ColumnElement[Any]] = {
         name: experiments.c[name] for name in ("name", "creation_time", "last_update_time")

@@ -69,7 +69,10 @@ class Store:
             raise unserved(f"{path} takes {' and '.join(handlers)}, and no {method}", 405)
         if body is not None and not isinstance(body, dict):
             raise invalid(f"The body of {method} {path} must be a JSON object, and is of type {type(body).__name__}")
-        return handlers[method](self._database, body or {})
+        fields = body or {}
+        if method == "GET":  # a parsed query may have a list for each field
+            fields = {name: found[0] if _single(found) else found for name, found in fields.items()}
+        return handlers[method](self._database, fields)
 
     def _artifact(self, method: str, path: str, tail: str, body: Any) -> Content:
         tail = decoded(tail)
@@ -82,6 +85,10 @@ class Store:
         if method == "DELETE":
             return artifacts.delete(self._database, tail)
         raise unserved(f"{path} takes PUT, GET and DELETE, and no {method}", 405)
+
+
+def _single(found: object) -> bool:
+    return isinstance(found, list) and len(found) == 1
 
 
 def _version() -> bytes:

@@ -28,7 +28,7 @@ def engine(file: Path) -> Engine:
 
 
 def passing(error: BaseException | None) -> bool:
-    """True unless the error is one of SQLite's that the same statement meets again: a mistake in it, a missing table."""
+    """True unless the same statement meets the error again: a mistake in it, a missing table."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
 
