@@ -107,7 +107,10 @@ def _convert(variable: str, text: str, kind: type) -> object:
 
 def directory_of(uri: str) -> Path | None:
     """Return the folder of an embedded store, or None where the URI names a server."""
-    return Path(unquote(uri[len("file://") :])) if uri.startswith("file://") else None
+    if not uri.startswith("file://"):
+        return None
+    path = unquote(uri[len("file://") :])
+    return Path(path[1:] if os.name == "nt" and path.startswith("/") else path)  # file:///C:/folder
 
 
 def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
