@@ -26,7 +26,7 @@ from integration.server import mlflow_server_at
 
 WORK = Path(__file__).with_name("work.py")
 MODES = ("none", "mlflow", "fitscribe")
-console = Console()
+console = Console(width=150)
 
 
 def measured(scenario: str, mode: str, argument: str, uri: str) -> dict[str, float]:

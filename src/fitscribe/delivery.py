@@ -123,7 +123,7 @@ class Delivery:
     def leave(self) -> None:
         """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
         with guarded("the last flush"):
-            error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+            error = _last_error()
             for run in reversed(list(opened.values())):
                 if run.process == os.getpid():
                     run.end(status_of(error))
@@ -133,6 +133,13 @@ class Delivery:
                     self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
                 reading.close_transports()
+
+
+def _last_error() -> BaseException | None:
+    """Return the error that ended the script, if one did; a session at a prompt goes on after errors."""
+    if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
+        return None
+    return getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
 
 
 _delivery: Delivery | None = None

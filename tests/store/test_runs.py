@@ -203,12 +203,15 @@ def test_inputs_are_shown_once_with_the_first_context(post, get, new_run):
 
 def test_models_of_the_old_kind_pile_up_in_a_tag(post, data, new_run):
     run = new_run()
-    words = '{"artifact_path": "%s", "flavors": {}, "utc_time_created": "now", "run_id": "r", "signature": "long"}'
+    words = (
+        '{"artifact_path": "%s", "flavors": {"x": {"a": 1, "config": {}}}, "utc_time_created": "now", "run_id": "r", '
+        '"signature": "long"}'
+    )
     for path in ("one", "two"):
         assert post("runs/log-model", run_id=run, model_json=words % path) == {}
     assert data(run)["tags"]["mlflow.log-model.history"] == (
-        '[{"artifact_path": "one", "flavors": {}, "utc_time_created": "now", "run_id": "r"}, '
-        '{"artifact_path": "two", "flavors": {}, "utc_time_created": "now", "run_id": "r"}]'
+        '[{"artifact_path": "one", "flavors": {"x": {"a": 1}}, "utc_time_created": "now", "run_id": "r"}, '
+        '{"artifact_path": "two", "flavors": {"x": {"a": 1}}, "utc_time_created": "now", "run_id": "r"}]'
     )
     assert post("runs/log-model", run_id=run, model_json="[") == (400, INVALID)
     assert post("runs/log-model", run_id=run, model_json='{"artifact_path": "x"}') == (400, INVALID)

@@ -6,14 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from fitscribe.store import runs
 from fitscribe.store.database import Database
 from fitscribe.store.fields import Body, integer, page_size, required, run_id_of, texts
 from fitscribe.store.paging import offset, page
 from fitscribe.store.refusal import invalid
 from fitscribe.store.shapes import number
-from fitscribe.store.tables import points, series
-from fitscribe.store.tables import runs as run_table
+from fitscribe.store.tables import points, runs, series
 
 __all__ = ["history", "sampled"]
 
@@ -31,8 +29,8 @@ def history(database: Database, body: Body) -> dict[str, Any]:
     query = (
         select(*_columns)
         .join_from(points, series)
-        .join(run_table)
-        .where(run_table.c.run_id == run_id, series.c.key == key)
+        .join(runs)
+        .where(runs.c.run_id == run_id, series.c.key == key)
         .order_by(points.c.series, *order)
     )
     with database.reading() as connection:
@@ -52,9 +50,10 @@ def sampled(database: Database, body: Body) -> dict[str, Any]:
     size, bounds = page_size(body, SAMPLE, SAMPLE), _bounds(body)
     found: list[dict[str, Any]] = []
     with database.reading() as connection:
-        for row in [runs.find(connection, run_id) for run_id in run_ids]:
-            wanted = [series.c.run == row.id, series.c.key == key, *bounds]
-            found += [{"key": key, **each, "run_id": row.run_id} for each in _sample(connection, wanted, size)]
+        for run_id in dict.fromkeys(run_ids):  # an unknown one has no points
+            run = select(runs.c.id).where(runs.c.run_id == run_id).scalar_subquery()
+            wanted = [series.c.run == run, series.c.key == key, *bounds]
+            found += [{"key": key, **each, "run_id": run_id} for each in _sample(connection, wanted, size)]
     return {"metrics": found} if found else {}
 
 

@@ -15,6 +15,7 @@ __all__ = ["shapes"]
 
 AT_ONCE = 5000  # runs whose data is read with one statement
 DATASET = ("name", "digest", "source_type", "source", "schema", "profile")
+OPTIONAL = ("schema", "profile")
 
 Found: TypeAlias = dict[int, list[Any]]
 Shape: TypeAlias = Callable[[Sequence[Any]], Any]
@@ -75,7 +76,7 @@ def _datasets(read: Callable[[Select[Any], Shape], Found]) -> Found:
             by_input.setdefault(owner, []).append(label)
 
     def shape(row: Sequence[Any]) -> dict[str, Any]:
-        dataset = {name: value for name, value in zip(DATASET, row[2:], strict=True) if value}
+        dataset = {name: value for name, value in zip(DATASET, row[2:], strict=True) if value or name not in OPTIONAL}
         return {"tags": by_input[row[1]], "dataset": dataset} if row[1] in by_input else {"dataset": dataset}
 
     return read(_used, shape)

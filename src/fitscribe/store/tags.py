@@ -75,7 +75,15 @@ def _model(words: str) -> dict[str, Any]:
     lacking = [name for name in NEEDED if name not in model]
     if lacking:
         raise invalid(f"Model json is missing mandatory fields: {lacking}")
-    return {name: model[name] for name in (*NEEDED, "model_uuid", "model_id") if name in model}
+    kept = {name: model[name] for name in (*NEEDED, "model_uuid", "model_id") if name in model}
+    if isinstance(kept["flavors"], dict):
+        kept["flavors"] = {name: _without_config(flavor) for name, flavor in kept["flavors"].items()}
+    return kept
+
+
+def _without_config(flavor: Any) -> Any:
+    """Leave out what may be long and is in the model's own files."""
+    return {key: value for key, value in flavor.items() if key != "config"} if isinstance(flavor, dict) else flavor
 
 
 def _listed(before: str | None) -> list[Any]:
