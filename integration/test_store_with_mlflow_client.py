@@ -27,7 +27,7 @@ class Adapter(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         parts = urlsplit(self.path)
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content = b"".join(self.chunks()) or self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body: Any = content
         if self.command == "GET":
             body = parse_qs(parts.query, keep_blank_values=True)
@@ -35,6 +35,15 @@ class Adapter(BaseHTTPRequestHandler):
             body = json.loads(content) if content else None
         status, said = self.server.store.handle(self.command, parts.path, body)
         self.reply(status, said.read_bytes() if isinstance(said, Path) else said)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read a body in chunks, as an empty file is sent."""
+        while self.headers.get("Transfer-Encoding") == "chunked":
+            size = int(self.rfile.readline(), 16)
+            yield self.rfile.read(size)
+            self.rfile.readline()
+            if not size:
+                return
 
     def reply(self, status: int, said: Any) -> None:
         content = said if isinstance(said, bytes) else json.dumps(said, allow_nan=False).encode()
