@@ -1,7 +1,7 @@
 """Install what the tests need into an environment of its own, and pass all of them.
 
-    python .ci/test.py            everything: style, types, hermetic tests, the real frameworks and servers
-    python .ci/test.py quick      style, types and the hermetic tests alone
+python .ci/test.py            everything: style, types, hermetic tests, the real frameworks and servers
+python .ci/test.py quick      style, types and the hermetic tests alone
 """
 
 from __future__ import annotations

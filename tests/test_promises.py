@@ -20,7 +20,7 @@ SRC = ROOT / "src" / "fitscribe"
 FLOORS = [
     "errors undivided pace",
     "guard",
-    "values config records entities afterwards models store",
+    "values config records entities afterwards models store exceptions",
     "checks contents data imports patching transport source charts modeling",
     "run dialects reading",
     "observing journal administration",
@@ -30,7 +30,7 @@ FLOORS = [
     "client",
     "experiments managing",
     "fluent testing",
-    "artifacts",
+    "artifacts tracking",
     "sklearn",
     "cli",
     "__main__",

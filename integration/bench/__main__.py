@@ -25,6 +25,8 @@ from integration.bench.proxy import Latency
 from integration.server import mlflow_server_at
 
 WORK = Path(__file__).with_name("work.py")
+# The server runs on the same machine: work that takes every core would measure how the two share them.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 MODES = ("none", "mlflow", "fitscribe")
 console = Console(width=150)
 
@@ -32,7 +34,7 @@ console = Console(width=150)
 def measured(scenario: str, mode: str, argument: str, uri: str) -> dict[str, float]:
     """Run one piece of work in a process and a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "DO_NOT_TRACK": "true", "PYTHONWARNINGS": "ignore"}
+        environment = {**os.environ, **ONE_THREAD, "MLFLOW_TRACKING_URI": uri, "DO_NOT_TRACK": "true"}
         done = subprocess.run(
             [sys.executable, WORK, scenario, mode, argument],
             cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False,

@@ -7,6 +7,7 @@ import pickle
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import cloudpickle
 import numpy as np
@@ -17,17 +18,21 @@ from sklearn import metrics
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
+from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_multilabel_classification
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
-from sklearn.neighbors import LocalOutlierFactor
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -142,6 +147,20 @@ def test_transformers_of_models_are_recorded_and_those_of_data_are_not(recorder,
     ColumnTransformer([("scale", StandardScaler(), [0, 1])]).fit(X)
     PCA(2).fit_transform(X)
     assert [run.name for run in recorder.runs()] == ["PCA"]
+
+
+def test_what_a_sampler_fits_for_itself_makes_no_run(recorder, autolog):
+    """imbalanced-learn's `SMOTE().fit_resample(X, y)` left a run `NearestNeighbors`."""
+
+    class Sampler(BaseEstimator):
+        def fit_resample(self, X, y):
+            NearestNeighbors().fit(X)
+            return X, y
+
+    Sampler().fit_resample(*IRIS)
+    assert recorder.runs() == []
+    NearestNeighbors().fit(IRIS[0])
+    assert [run.name for run in recorder.runs()] == ["NearestNeighbors"]
 
 
 def test_the_users_run_goes_to_the_model_and_not_to_the_scaler(recorder, autolog):
@@ -409,3 +428,122 @@ def test_a_pipeline_inside_a_fit_of_a_thread_pool_of_the_user(recorder, autolog)
         delayed(Pipeline([("m", LogisticRegression(C=C, max_iter=500))]).fit)(X, y) for C in (1, 2)
     )
     assert sorted(recorder.params(run)["m__C"] for run in recorder.runs()) == ["1", "2"]
+
+
+def test_a_baseline_without_a_seed_leaves_the_users_random_numbers_alone(recorder, autolog):
+    """Asking a `DummyClassifier` draws numbers: every split and forest after it came out differently."""
+    draws = []
+    for watched in (fitscribe.unwatched(), nullcontext()):
+        np.random.seed(0)
+        mine = np.random.RandomState(0)
+        with watched:
+            DummyClassifier(strategy="stratified").fit(*IRIS)
+            DummyClassifier(strategy="uniform", random_state=mine).fit(*IRIS)
+            make_pipeline(StandardScaler(), DummyClassifier(strategy="uniform", random_state=mine)).fit(*IRIS)
+        draws.append((np.random.random(), mine.random()))
+    assert draws[0] == draws[1]
+    assert all("training_accuracy_score" in recorder.metrics(run) for run in recorder.runs())
+
+
+def test_one_row_or_one_class_gives_no_warning_of_ours(recorder, autolog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearRegression().fit([[1.0]], [1.0])
+        DecisionTreeClassifier().fit(IRIS[0], np.zeros(150))
+        row, one = map(recorder.metrics, recorder.runs())
+    assert row["training_mean_squared_error"] == 0
+    assert "training_r2_score" not in row
+    assert one["training_accuracy_score"] == 1
+
+
+def test_unlabelled_rows_do_not_count(recorder, autolog):
+    X, y = IRIS
+    hidden = y.copy()
+    hidden[::2] = -1
+    LabelSpreading().fit(X, hidden)
+    model = SelfTrainingClassifier(LogisticRegression(max_iter=500)).fit(X, hidden)
+    first, second = map(recorder.metrics, recorder.runs())
+    assert first["training_roc_auc"] > 0.9
+    assert second["training_accuracy_score"] == metrics.accuracy_score(y[1::2], model.predict(X[1::2]))
+
+
+def test_sparse_labels_of_several_outputs_have_metrics(recorder, autolog):
+    X, y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
+    model = OneVsRestClassifier(LogisticRegression(max_iter=1000)).fit(X, sparse.csr_matrix(y))
+    found = recorder.metrics(recorder.run())
+    predicted = model.predict(X).toarray()
+    assert found["training_accuracy_score_output_2"] == metrics.accuracy_score(y[:, 2], predicted[:, 2])
+
+
+def test_several_outputs_may_be_one(recorder, autolog):
+    X, y = CANCER
+    model = MultiOutputClassifier(LogisticRegression(max_iter=5000)).fit(X, y[:, None])
+    found = recorder.metrics(recorder.run())
+    assert found["training_log_loss"] == metrics.log_loss(y, model.predict_proba(X)[0])
+    assert "training_roc_curve.png" in {each.path for each in recorder.said if isinstance(each, Drawing)}
+
+
+def test_one_weight_for_all_rows_is_a_weight(recorder, autolog):
+    X, y = DIABETES
+    model = LinearRegression().fit(X, y, 2.0)
+    assert recorder.metrics(recorder.run())["training_r2_score"] == model.score(X, y)
+
+
+def test_an_iterator_is_the_users_to_consume(recorder, autolog):
+    class Sips(Mine):
+        def fit(self, X, y):
+            self.first_ = next(X)
+            return super().fit(X, y)
+
+    rows = iter([[1.0], [2.0], [3.0]])
+    Sips().fit(rows, [0, 1])
+    assert recorder.status(recorder.run()) == "FINISHED"
+    assert list(rows) == [[2.0], [3.0]]
+
+
+def test_an_outlier_detectors_own_score_is_not_asked_for_without_labels(recorder, autolog):
+    EllipticEnvelope(random_state=0).fit_predict(IRIS[0])
+    assert recorder.status(recorder.run()) == "FINISHED"
+
+
+def test_a_fit_does_not_wait_for_the_text_of_its_steps(recorder, autolog):
+    """An ordinary pipeline with a `ColumnTransformer` in it waited 10 ms, one of eight levels 700."""
+    wrote = set()
+
+    class Loud(Mine):
+        def __repr__(self):
+            wrote.add(threading.current_thread().name)
+            return "Loud()"
+
+    Pipeline([("a", Pipeline([("b", Loud())]))]).fit(*IRIS)
+    params = recorder.params(recorder.run())
+    assert params["a"] == "Pipeline(steps=[('b', Loud())])"
+    assert params["a__b"] == "Loud()"
+    assert params["a__b__answer"] == "1"
+    assert wrote == {"fitscribe afterwards"}
+
+
+def test_of_pipelines_in_pipelines_in_pipelines_the_outer_ones_are_named(recorder, autolog):
+    """scikit-learn's text of an estimator takes twice as long with each level."""
+    model = LogisticRegression(max_iter=500)
+    for _ in range(7):
+        model = Pipeline([("s", model)])
+    model.fit(*IRIS)
+    params = recorder.params(recorder.run())
+    assert params["s"] == "Pipeline(...)"
+    assert params["s__s__s__s__s__s"] == "Pipeline(steps=[('s', LogisticRegression(max_iter=500))])"
+    assert params["s__s__s__s__s__s__s__max_iter"] == "500"
+    assert "estimator.html" not in recorder.artifacts(recorder.run())
+
+
+def test_a_failed_pipeline_has_the_text_of_its_steps_as_they_were_before_the_fit(recorder, autolog):
+    class Forgets(Mine):
+        def fit(self, X, y):
+            self.answer = 5
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Pipeline([("m", Forgets(3))]).fit(*IRIS)
+    run = recorder.run()
+    assert recorder.params(run)["m"] == "Forgets(answer=3)"
+    assert recorder.status(run) == "FAILED"

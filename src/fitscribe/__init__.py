@@ -22,7 +22,16 @@ if TYPE_CHECKING:
         entities as entities,
     )
     from fitscribe import (
+        exceptions as exceptions,
+    )
+    from fitscribe import (
+        models as models,
+    )
+    from fitscribe import (
         sklearn as sklearn,
+    )
+    from fitscribe import (
+        tracking as tracking,
     )
     from fitscribe.active import ActiveRun as ActiveRun
     from fitscribe.artifacts import (
@@ -53,6 +62,7 @@ if TYPE_CHECKING:
     from fitscribe.errors import (
         ParamConflict as ParamConflict,
     )
+    from fitscribe.exceptions import MlflowException as MlflowException
     from fitscribe.experiments import (
         create_experiment as create_experiment,
     )
@@ -88,6 +98,9 @@ if TYPE_CHECKING:
     )
     from fitscribe.fluent import (
         get_tracking_uri as get_tracking_uri,
+    )
+    from fitscribe.fluent import (
+        is_tracking_uri_set as is_tracking_uri_set,
     )
     from fitscribe.fluent import (
         last_active_run as last_active_run,
@@ -149,6 +162,9 @@ if TYPE_CHECKING:
         get_metric_history as get_metric_history,
     )
     from fitscribe.managing import (
+        get_parent_run as get_parent_run,
+    )
+    from fitscribe.managing import (
         get_run as get_run,
     )
     from fitscribe.observing import unwatched as unwatched
@@ -170,6 +186,7 @@ _WHERE = {
     "Lines": "records",
     "MisuseError": "errors",
     "MlflowClient": "client",
+    "MlflowException": "exceptions",
     "NotFoundError": "errors",
     "ParamConflict": "errors",
     "active_run": "fluent",
@@ -185,9 +202,11 @@ _WHERE = {
     "get_experiment": "experiments",
     "get_experiment_by_name": "experiments",
     "get_metric_history": "managing",
+    "get_parent_run": "managing",
     "get_run": "managing",
     "get_tracking_uri": "fluent",
     "guarded": "guard",
+    "is_tracking_uri_set": "fluent",
     "last_active_run": "fluent",
     "list_artifacts": "artifacts",
     "log_artifact": "fluent",
@@ -213,7 +232,7 @@ _WHERE = {
     "start_run": "fluent",
     "unwatched": "observing",
 }
-_MODULES = ["artifacts", "client", "data", "entities", "sklearn"]
+_MODULES = ["artifacts", "client", "data", "entities", "exceptions", "models", "sklearn", "tracking"]
 
 __version__ = "0.1.0"
 __all__ = [
@@ -225,6 +244,7 @@ __all__ = [
     "Lines",
     "MisuseError",
     "MlflowClient",
+    "MlflowException",
     "NotFoundError",
     "ParamConflict",
     "__version__",
@@ -240,14 +260,17 @@ __all__ = [
     "download_artifacts",
     "end_run",
     "entities",
+    "exceptions",
     "flush",
     "get_artifact_uri",
     "get_experiment",
     "get_experiment_by_name",
     "get_metric_history",
+    "get_parent_run",
     "get_run",
     "get_tracking_uri",
     "guarded",
+    "is_tracking_uri_set",
     "last_active_run",
     "list_artifacts",
     "log_artifact",
@@ -262,6 +285,7 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
+    "models",
     "search_experiments",
     "search_runs",
     "set_experiment",
@@ -272,6 +296,7 @@ __all__ = [
     "set_tracking_uri",
     "sklearn",
     "start_run",
+    "tracking",
     "unwatched",
 ]
 

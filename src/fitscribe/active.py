@@ -143,9 +143,8 @@ class ActiveRun:
         """Record one metric point; the step is 0 and the time now (in milliseconds) unless given."""
         if type(value) is not float:
             value = checks.metric(key, value)
-        step = step if type(step) is int and -(2**63) <= step < 2**63 else checks.step(step)
         at = now() if timestamp is None else checks.moment(timestamp)
-        self.run.say(Metrics(self.run.id, at, step, {checks.key(key, "metric"): value}))
+        self.run.say(Metrics(self.run.id, at, checks.step(step), {checks.key(key, "metric"): value}))
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None, timestamp: int | None = None) -> None:
         """Record several metric points of one step."""

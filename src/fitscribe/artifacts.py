@@ -9,7 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fitscribe.client import Client
 from fitscribe.entities import FileInfo
@@ -23,7 +23,8 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
     from fitscribe.fluent import by_id_or_current
 
     root = str(by_id_or_current().info.artifact_uri).rstrip("/")
-    return f"{root}/{artifact_path.strip('/')}" if artifact_path else root
+    path = (artifact_path or "").strip("/")
+    return f"{root}/{quote(path) if root.startswith('file:') else path}" if path else root
 
 
 def list_artifacts(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fitscribe import config
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import NotFoundError, TransportError
 from fitscribe.guard import warn_once
 from fitscribe.records import RunResumed, new_id, now
 from fitscribe.run import Run, opened
 
+if TYPE_CHECKING:
+    from fitscribe import entities
+    from fitscribe.reading.reader import Reader
+
 __all__ = ["attached", "begun", "by_id"]
+
+MOMENT = 0.05  # seconds between looks for a run that another process is about to deliver
 
 _by_theirs: dict[tuple[str, str], Run] = {}
 
@@ -58,11 +66,28 @@ def begun(experiment_id: str, name: str, tags: Mapping[str, Any], at: int | None
 def _look(uri: str, run_id: str) -> tuple[str, dict[str, str]]:
     from fitscribe.reading.reader import Reader
 
+    reader, until = Reader(the_delivery().full_uri(uri)), time.monotonic() + config.settings().read_timeout
     try:
-        run = Reader(the_delivery().full_uri(uri)).get_run(run_id)
-    except NotFoundError:
-        raise NotFoundError(f"there is no run {run_id!r} at {uri}") from None
+        while (run := _found(reader, run_id)) is None and _coming(uri, run_id) and time.monotonic() < until:
+            time.sleep(MOMENT)
+        if run is None:
+            raise NotFoundError(f"there is no run {run_id!r} at {uri}")
     except TransportError as error:
         warn_once("could not look at the run %s (%s); what is logged to it is kept and sent later", run_id, error)
         return "", {}
     return run.info.run_name or "", dict(run.data.params)
+
+
+def _found(reader: Reader, run_id: str) -> entities.Run | None:
+    try:
+        return reader.get_run(run_id)
+    except NotFoundError:
+        return None
+
+
+def _coming(uri: str, run_id: str) -> bool:
+    """True when a run is on its way to an embedded store: its id is known, and handed to others, before it is there."""
+    from fitscribe.journal.neighbours import speak_of
+
+    store = config.directory_of(uri)
+    return store is not None and any(speak_of(each / "journal", run_id) for each in {store, config.folder()})

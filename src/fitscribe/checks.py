@@ -20,7 +20,7 @@ _ILLEGAL = re.compile(r"[^\w/. :-]")
 
 def key(name: object, what: str) -> str:
     """Return a key of a `what` ("metric", "param", "tag") that every server takes, or raise `MisuseError`."""
-    if name in _known:
+    if type(name) is str and name in _known:
         return name
     if not isinstance(name, str) or not name:
         raise MisuseError(f"a {what}'s name is a text with at least one character, not {name!r}")
@@ -42,7 +42,7 @@ def key(name: object, what: str) -> str:
 
 def metric(name: str, value: Any) -> float:
     """Return a metric's value as a float; NaN and infinities are values. `MisuseError` for what is no number."""
-    found = number(value)
+    found = value if type(value) is float else number(value)
     if found is None:
         raise MisuseError(f"the metric {name!r} was given {value!r} ({type(value).__name__}), which is no number")
     return found
@@ -52,6 +52,8 @@ def step(value: Any) -> int:
     """Return a step as a whole number; 2.0 counts, 1.5 raises `MisuseError` (a server would store 0)."""
     if value is None:
         return 0
+    if type(value) is int and -(2**63) <= value < 2**63:
+        return value
     found = number(value)
     if found is None or not math.isfinite(found) or not found.is_integer():
         raise MisuseError(f"a step is a whole number, not {value!r}")

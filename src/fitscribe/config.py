@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import msgspec
 
 from fitscribe.errors import MisuseError, NotBuiltYet
+from fitscribe.guard import warn_once
 
 __all__ = ["Settings", "canonical_uri", "configure", "directory_of", "forget", "settings", "without_credentials"]
 
@@ -107,10 +108,21 @@ def _convert(variable: str, text: str, kind: type) -> object:
 
 def directory_of(uri: str) -> Path | None:
     """Return the folder of an embedded store, or None where the URI names a server."""
-    if not uri.startswith("file://"):
-        return None
-    path = unquote(uri[len("file://") :])
-    return Path(path[1:] if os.name == "nt" and path.startswith("/") else path)  # file:///C:/folder
+    return Path(_path_of(uri)) if uri.startswith("file://") else None
+
+
+def _path_of(uri: str) -> str:
+    """Return the path in a file: URI, relative if it is so there; # and ? are letters of it like others."""
+    rest = uri.partition(":")[2]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise MisuseError(f"the tracking URI {uri!r} names a host, {host!r}; write file:///folder, or the folder")
+        rest = slash + path
+    if not rest:
+        raise MisuseError(f"the tracking URI {uri!r} names no folder; write file:///folder, or the folder")
+    drive = os.name == "nt" and rest.startswith("/")  # file:///C:/folder
+    return unquote(rest[1:] if drive else rest)
 
 
 def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
@@ -128,7 +140,7 @@ def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
             raise MisuseError(f"the tracking URI {text!r} names no host; write http://host:port")
         return text.rstrip("/")
     if scheme == "file":
-        return _absolute(unquote(urlsplit(text).path)).as_uri()
+        return _absolute(_path_of(text)).as_uri()
     if text.lower() in ("databricks", "databricks-uc", "uc"):
         scheme = text.lower()
     elif not scheme or len(scheme) == 1 or os.sep in scheme:  # a path; C:\ is no scheme
@@ -150,7 +162,18 @@ def folder() -> Path:
 
 
 def _absolute(path: str) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))
+    try:
+        return Path(os.path.abspath(Path(path).expanduser()))
+    except FileNotFoundError:  # the working directory was deleted under the process, which is no reason to stop
+        return _refuge() / path
+
+
+def _refuge() -> Path:
+    import tempfile
+
+    refuge = Path(tempfile.gettempdir()).absolute() / f"fitscribe-{os.getpid()}"
+    warn_once("the working directory is not there any more; what would go below it goes to %s", refuge)
+    return refuge
 
 
 def without_credentials(uri: str) -> str:

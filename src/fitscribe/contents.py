@@ -18,9 +18,22 @@ def dict_bytes(values: Any, path: str) -> bytes:
     if PurePosixPath(path).suffix in (".yaml", ".yml"):
         import yaml
 
-        plain = json.loads(json.dumps(values, default=str))
+        plain = json.loads(_json(values))
         return str(yaml.safe_dump(plain, allow_unicode=True, sort_keys=False)).encode()
-    return json.dumps(values, indent=2, ensure_ascii=False, default=_plain).encode()
+    return _json(values, indent=2).encode()
+
+
+def _json(values: Any, indent: int | None = None) -> str:
+    try:
+        return json.dumps(values, indent=indent, ensure_ascii=False, default=_plain)
+    except TypeError:  # a key that is no text, such as a numpy number or a tuple
+        return json.dumps(_keyed(values), indent=indent, ensure_ascii=False, default=_plain)
+
+
+def _keyed(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key if isinstance(key, str) else str(_plain(key)): _keyed(value) for key, value in values.items()}
+    return [_keyed(each) for each in values] if isinstance(values, (list, tuple)) else values
 
 
 def _plain(value: Any) -> Any:

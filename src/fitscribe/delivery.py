@@ -15,7 +15,7 @@ from fitscribe import afterwards, config, pace
 from fitscribe.guard import guarded, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
 from fitscribe.records import Record
-from fitscribe.run import Run, opened, status_of
+from fitscribe.run import Run, last_entered, opened, status_of
 from fitscribe.run import connect as connect_runs
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Delivery:
         self._secret: dict[str, str] = {}  # tracking URIs as the user gave them, by what may be written down
         self._shipper: Shipper | None = None
         self._making = threading.Lock()
+        self._left = False
         self.emit = self._first
 
     def _first(self, record: Record) -> None:
@@ -122,6 +123,7 @@ class Delivery:
 
     def leave(self) -> None:
         """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
+        self._left = True
         with guarded("the last flush"):
             error = _last_error()
             for run in reversed(list(opened.values())):
@@ -133,6 +135,17 @@ class Delivery:
                     self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
                 reading.close_transports()
+
+    def late(self) -> Run | None:
+        """Return the run for what threads and `__del__` say after `leave`: nobody would end a new one."""
+        if not self._left:
+            return None
+        if not sys.is_finalizing() and threading.current_thread() is threading.main_thread():
+            warn_once(
+                "what is logged after the last delivery at exit is kept in %s, and `fitscribe sync` sends it",
+                self.shipper().folder,
+            )
+        return last_entered()
 
 
 def _last_error() -> BaseException | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from fitscribe import attaching, checks, config, experiments
+from fitscribe import attaching, checks, config
 from fitscribe import run as runs
 from fitscribe.active import ActiveRun, handle_of
 from fitscribe.delivery import the_delivery
@@ -27,6 +27,7 @@ __all__ = [
     "end_run",
     "flush",
     "get_tracking_uri",
+    "is_tracking_uri_set",
     "last_active_run",
     "log_artifact",
     "log_artifacts",
@@ -64,6 +65,11 @@ def get_tracking_uri() -> str:
     return the_delivery().uri()
 
 
+def is_tracking_uri_set() -> bool:
+    """True when an argument or the environment says where runs go; else they go to the embedded store."""
+    return bool(config.settings().tracking_uri)
+
+
 # runs
 
 
@@ -79,12 +85,14 @@ def start_run(
 ) -> ActiveRun:
     """Begin a run, or take up the one that the endpoint knows as `run_id`, and make it the current one.
 
-    With a run under way in this thread or task, `nested=True` begins a child of it and anything else is a
-    `MisuseError`. `NotFoundError`: no run has that id.
+    With a run of yours under way in this thread or task, `nested=True` begins a child of it and anything else is a
+    `MisuseError`; in a run that autologging opened, it is a child anyway. `NotFoundError`: no run has that id.
     """
     if log_system_metrics:
         raise NotBuiltYet("log_system_metrics=True is not supported yet; leave it out")
     parent = _entered()
+    if parent is not None and not parent.by_user:
+        nested = True  # autologging's own, of the fit that calls us: without autologging this would go through
     if parent is not None and not (nested or parent_run_id):
         raise MisuseError(
             f"the run {parent.name or parent.id} is still under way; end it with end_run(), "
@@ -120,6 +128,8 @@ def _address(experiment_id: str | None) -> tuple[str, str, str]:
     delivery = the_delivery()
     if experiment_id is None:
         return delivery.address()
+    from fitscribe import experiments
+
     experiments.known(str(experiment_id))
     return delivery.uri(), "", str(experiment_id)
 
@@ -160,6 +170,8 @@ def by_id_or_current(run_id: str | None = None) -> ActiveRun:
     if run_id is not None:
         return handle_of(attaching.by_id(run_id))
     run = runs.current()
+    if run is None:
+        run = the_delivery().late()
     if run is None:
         return start_run()
     handle: ActiveRun | None = run.handle

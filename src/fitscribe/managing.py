@@ -9,7 +9,7 @@ from fitscribe.client import Client
 if TYPE_CHECKING:
     from fitscribe import entities
 
-__all__ = ["delete_run", "get_metric_history", "get_run"]
+__all__ = ["delete_run", "get_metric_history", "get_parent_run", "get_run"]
 
 
 def get_run(run_id: str) -> entities.Run:
@@ -25,3 +25,8 @@ def get_metric_history(run_id: str, key: str) -> list[entities.Metric]:
 def delete_run(run_id: str) -> None:
     """Mark a run as deleted. `NotFoundError`: no such run."""
     Client().delete_run(run_id)
+
+
+def get_parent_run(run_id: str) -> entities.Run | None:
+    """Return the run that a run is nested in, or None. `NotFoundError`: no run has that id."""
+    return Client().get_parent_run(run_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 
-__all__ = ["hurry", "stand_back", "training"]
+__all__ = ["hurry", "reset", "stand_back", "training"]
 
 QUIET = 0.05  # seconds without a watched call: a loop over fits is over, or between two long ones
 

@@ -232,16 +232,19 @@ class Run:
         signature: bool = True,
         input_example: bool = False,
         serialization_format: str = "cloudpickle",
+        witness: Any = None,
     ) -> None:
         """Record a model as a model directory under `path`: pickled now, described in the background.
 
         `model_input` is what it was trained on; its first rows tell the signature, and are the example if wanted.
+        A `witness` predicts them in the model's place.
         """
         from fitscribe import modeling
 
         if flavor != "sklearn":
             raise NotBuiltYet(f"models of the flavor {flavor!r} are not recorded yet")
-        found, example = modeling.looked_at(model, model_input, signature=signature, input_example=input_example)
+        asked = model if witness is None else witness
+        found, example = modeling.looked_at(asked, model_input, signature=signature, input_example=input_example)
         modeling.record(self, model, path, serialization_format=serialization_format, signature=found, example=example)
 
     @guarded("logging a model")

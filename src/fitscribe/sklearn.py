@@ -12,6 +12,7 @@ from fitscribe.errors import MisuseError, NotBuiltYet
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from fitscribe.active import ActiveRun
     from fitscribe.models.signature import ModelSignature
     from fitscribe.models.sklearn import PickledModel
 
@@ -37,6 +38,27 @@ class Options(TypedDict, total=False):
     registered_model_name: str | None
     pos_label: Any
     extra_tags: Mapping[str, str] | None
+
+
+class LoggedModel:
+    """Where a model was recorded: `artifact_path` in its run, and by then the endpoint's `run_id` and `model_uri`."""
+
+    def __init__(self, run: ActiveRun, artifact_path: str) -> None:
+        """Ask the endpoint nothing yet."""
+        self._run, self.artifact_path = run, artifact_path
+
+    @property
+    def run_id(self) -> str:
+        """The endpoint's id of the run. `TransportError`: it did not give one in time."""
+        return self._run.info.run_id
+
+    @property
+    def model_uri(self) -> str:
+        """The URI to load the model from, here or in MLflow: `runs:/<run id>/<path>`."""
+        return f"runs:/{self.run_id}/{self.artifact_path}"
+
+    def __repr__(self) -> str:
+        return f"<LoggedModel {self.artifact_path!r} of {self._run!r}>"
 
 
 def autolog(**options: Unpack[Options]) -> None:
@@ -68,8 +90,8 @@ def log_model(
     name: str | None = None,
     skops_trusted_types: Iterable[str] = (),
     run_id: str | None = None,
-) -> str:
-    """Record a model as a model directory of the current run, and return the path in the run (`model`).
+) -> LoggedModel:
+    """Record a model as a model directory of the current run; return where: its `model_uri` can be loaded from.
 
     It is pickled before this returns; the rest, and the upload, happen in the background. Load it by
     `load_model("runs:/<run id>/model")`, here or in MLflow. `MisuseError`: it cannot be written in that format.
@@ -93,7 +115,7 @@ def log_model(
         predict_fn=pyfunc_predict_fn,
         trusted=skops_trusted_types,
     )
-    return path
+    return LoggedModel(handle, path)
 
 
 def save_model(

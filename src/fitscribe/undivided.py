@@ -36,6 +36,11 @@ def watch_forks() -> None:
     global _watching
     if not _watching and hasattr(os, "register_at_fork"):
         _watching = True
+        # these two have hooks of their own for forks: imported in the background while a fork waits for that, they
+        # would let go, after it, of locks that they did not take before it
+        import concurrent.futures.thread  # noqa: F401
+        import logging  # noqa: F401
+
         os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
 
 

@@ -16,6 +16,7 @@ __all__ = ["KEY_LIMIT", "PARAM_LIMIT", "TAG_LIMIT", "flat", "legal_key", "number
 KEY_LIMIT, PARAM_LIMIT, TAG_LIMIT = 250, 6000, 8000
 MANY = 1000  # a container longer than this is shown by its beginning
 
+_CONTAINERS = (list, tuple, set, frozenset, dict)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _FORBIDDEN = re.compile(r"[^\w/. :-]")
 
@@ -35,9 +36,37 @@ def text(value: object) -> str:
 def _bounded(value: object) -> str:
     if isinstance(value, (bytes, bytearray)) and len(value) > MANY:
         return f"{bytes(value[:100])!r}... ({len(value)} bytes)"
-    if isinstance(value, (list, tuple, set, frozenset, dict)) and len(value) > MANY:
-        return f"{str(list(islice(value, 100)))[:-1]}, ...] ({len(value)} items)"
+    if isinstance(value, _CONTAINERS) and _weight(value, MANY) > MANY:
+        return _beginning(value)
     return str(value)
+
+
+def _weight(value: Any, most: int) -> int:
+    """Count what stands in a container, however deep, until it is more than `most`; a table or array counts as 100."""
+    if not isinstance(value, _CONTAINERS):
+        return 100 if hasattr(type(value), "shape") and quietly(getattr, value, "shape", default=()) else 1
+    if len(value) > most:
+        return most + 1
+    found = 0
+    for each in value.values() if isinstance(value, dict) else value:
+        found += _weight(each, most - found)
+        if found > most:
+            break
+    return found
+
+
+def _beginning(container: Any) -> str:
+    """Write a container down until it is a param's length; what stands in it is cut in the same way."""
+    words, length = [], 0
+    for each in islice(container, 100):
+        words.append(text(each) if isinstance(each, _CONTAINERS) else repr(each))
+        if isinstance(container, dict):
+            words[-1] += f": {text(container[each])}"
+        length += len(words[-1])
+        if length > PARAM_LIMIT:
+            break
+    more = ", ..." if len(words) < len(container) else ""
+    return f"[{', '.join(words)}{more}] ({len(container)} items)"
 
 
 def shortened(words: str, limit: int) -> str:

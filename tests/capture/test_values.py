@@ -27,6 +27,32 @@ def test_text_of_a_huge_container_shows_its_beginning_and_length():
     assert values.text(b"x" * 5000).endswith("... (5000 bytes)")
 
 
+class Table:
+    """Shown in many lines, as a data frame is."""
+
+    shape = (10, 10)
+    shown = 0
+
+    def __repr__(self):
+        self.shown += 1
+        return "0.1 " * 100
+
+
+def test_a_param_of_many_tables_or_lists_of_lists_is_not_written_out_whole():
+    tables = [Table() for _ in range(50)]
+    assert values.text(tables).endswith(", ...] (50 items)")
+    assert sum(table.shown for table in tables) < 20
+    assert values.text({"a": tables}).endswith("(50 items)] (1 items)")
+    rows = values.text([[0.5] * 900] * 900)
+    assert rows.endswith("...] (900 items)")
+    assert len(rows) < 10_000
+
+
+def test_a_param_of_a_few_numbers_is_written_as_python_does():
+    grid = {"C": [Scalar()] * 30, "hidden": [(100, 50), (20,)]}
+    assert values.text(grid) == str(grid)
+
+
 @pytest.mark.parametrize(
     ("key", "legal"),
     [
@@ -55,6 +81,9 @@ def test_every_legal_key_passes_the_direct_apis_check(key):
 
 class Scalar:
     shape = ()
+
+    def __repr__(self):
+        return "2.5"
 
     def item(self):
         return 2.5

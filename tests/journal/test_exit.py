@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fitscribe.config import configure
+from fitscribe.dialects import dialect_for
 from fitscribe.journal import locks
 from fitscribe.journal.segment import acknowledged, addresses, payloads
 from fitscribe.journal.shipper import Shipper
@@ -53,9 +54,26 @@ def test_close_gives_up_on_a_refused_endpoint_and_says_what_is_left(
     assert not locks.held(segment.with_suffix(".lock"))
 
 
+def test_the_command_that_is_named_finds_a_journal_that_lies_elsewhere(
+    refused: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(exit_patience=0.1)
+    shipper = Shipper(tmp_path / "elsewhere" / "journal", dialect_for)
+    shipper.emit(RunStarted(RUN, 1, refused, "fit"))
+    shipper.close()
+    assert f"and `fitscribe sync {tmp_path / 'elsewhere'}` sends them" in caplog.messages[-1]
+
+
 def test_close_does_not_wait_for_a_hanging_endpoint(shipper: Shipper, endpoint: Endpoint) -> None:
     configure(exit_patience=0.5)
     endpoint.trouble("hang")
+    shipper.emit(RunStarted(RUN, 1, endpoint.uri))
+    assert timed(shipper.close) < 2.5
+
+
+def test_close_does_not_wait_long_for_an_endpoint_that_only_fails(shipper: Shipper, endpoint: Endpoint) -> None:
+    configure(exit_patience=0.5)
+    endpoint.trouble("answer", times=1000)
     shipper.emit(RunStarted(RUN, 1, endpoint.uri))
     assert timed(shipper.close) < 2.5
 
@@ -117,6 +135,7 @@ AT_EXIT = """
 import atexit, sys
 from pathlib import Path
 from fitscribe.config import configure
+from fitscribe.dialects import dialect_for
 from fitscribe.dialects import dialect_for
 from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Params, RunEnded, RunStarted

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import fitscribe
-from fitscribe import config
+from fitscribe import config, delivery
+from fitscribe.active import handle_of
 from fitscribe.errors import (
     FilterError,
     MissingFile,
@@ -26,6 +27,7 @@ from fitscribe.errors import (
     ServerError,
     TransportError,
 )
+from fitscribe.run import Run, current, entered
 
 
 def found(run=None):
@@ -102,6 +104,21 @@ def test_nested_runs_know_their_parent():
         filter_string=f"tags.mlflow.parentRunId = '{outer.info.run_id}'", output_format="list"
     )
     assert child.info.run_id == inner.info.run_id
+
+
+def test_a_fit_that_opens_a_run_is_not_refused_for_the_run_of_its_autologging():
+    fitscribe.set_tracking_uri("store")
+    delivery.connect()
+    outer = Run.start("a fit under autologging")
+    with entered(outer):
+        with fitscribe.start_run() as inner:
+            fitscribe.log_metric("loss", 1.0)
+            with pytest.raises(MisuseError, match="still under way"):
+                fitscribe.start_run()
+        assert current() is outer
+    outer.end()
+    assert found(inner).data.metrics == {"loss": 1.0}
+    assert found(inner).data.tags["mlflow.parentRunId"] == found(handle_of(outer)).info.run_id
 
 
 def test_a_run_is_taken_up_again_by_its_id():
@@ -456,3 +473,62 @@ def test_a_uri_of_unknown_scheme_is_refused_when_it_is_set(uri, error, words):
 def test_what_is_not_built_says_so():
     with pytest.raises(NotBuiltYet, match="log_system_metrics"):
         fitscribe.start_run(log_system_metrics=True)
+
+
+@pytest.mark.parametrize("uri", ["file://host/folder", "file://rel", "file:", "file://"])
+def test_a_file_uri_with_a_host_or_without_a_folder_does_not_mean_the_working_directory(uri):
+    with pytest.raises(MisuseError, match="write file:///folder"):
+        fitscribe.set_tracking_uri(uri)
+
+
+def test_a_folder_with_odd_letters_is_the_folder_that_was_named(tmp_path):
+    folder = tmp_path / "a#b?c %20é"
+    fitscribe.set_tracking_uri(f"file://{folder.as_posix().replace('%', '%25')}")
+    fitscribe.log_metric("a", 1)
+    fitscribe.end_run()
+    fitscribe.flush()
+    assert folder.joinpath("fitscribe.db").is_file()
+
+
+def test_a_file_with_odd_letters_is_found_by_its_own_address():
+    with fitscribe.start_run():
+        fitscribe.log_text("x", "plots/é %20#?.txt")
+        uri = fitscribe.get_artifact_uri("plots/é %20#?.txt")
+    assert fitscribe.artifacts.load_text(uri) == "x"
+
+
+class Number:
+    """As numpy's: hashable, and a plain number by `tolist`."""
+
+    def tolist(self):
+        return 3
+
+
+@pytest.mark.parametrize("name", ["numbers.json", "numbers.yaml"])
+def test_numbers_of_numpy_in_a_dict_are_numbers_whatever_the_file(name):
+    with fitscribe.start_run() as run:
+        fitscribe.log_dict({"a": Number(), "b": [{Number(): 0.5, (1, 2): None}]}, name)
+    assert fitscribe.artifacts.load_dict(f"runs:/{run.info.run_id}/{name}") == {
+        "a": 3,
+        "b": [{"3": 0.5, "(1, 2)": None}],
+    }
+
+
+def test_a_name_that_cannot_be_hashed_is_no_name():
+    with pytest.raises(MisuseError, match="a metric's name is a text"):
+        fitscribe.log_metric(["loss"], 1.0)
+    fitscribe.end_run()
+
+
+def test_mlflows_other_doors_are_there(monkeypatch):
+    assert not fitscribe.tracking.is_tracking_uri_set()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "runs")
+    config.configure()
+    assert fitscribe.tracking.is_tracking_uri_set()
+    with fitscribe.start_run() as outer, fitscribe.start_run(nested=True) as inner:
+        pass
+    assert fitscribe.get_parent_run(inner.info.run_id).info.run_id == outer.info.run_id
+    assert fitscribe.get_parent_run(outer.info.run_id) is None
+    with pytest.raises(fitscribe.exceptions.MlflowException):
+        fitscribe.tracking.MlflowClient().get_run("0" * 32)
+    assert fitscribe.models.infer_signature([1.0, 2.0]).inputs is not None

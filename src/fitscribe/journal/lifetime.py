@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from fitscribe import source
+from fitscribe import pace, source
 from fitscribe.config import directory_of, settings
 from fitscribe.dialects import Address, AddressBook, Dialect
 from fitscribe.guard import guarded, log
@@ -37,6 +38,7 @@ __all__ = ["Lifetime"]
 
 WINDOW = 4 << 20  # bytes read at a time
 RECORDS = 20_000  # records in a window
+STAND_BACK = 1.0  # seconds that sending waits while the user trains
 TICK = 0.05  # seconds between looks at the clock while waiting for the endpoint
 
 
@@ -89,7 +91,8 @@ class Lifetime:
             self.segments.note(address)
 
     def _opened(self, segment: Segment) -> None:
-        """Let each segment be understood without those before it."""
+        """Let each segment be understood without those before it, and the user be told where records wait."""
+        self.delivery.folder = segment.path.parent
         for address in self.book.open():
             segment.note(address)
         if self.origin:
@@ -99,7 +102,7 @@ class Lifetime:
 
     def _start(self) -> None:
         with self.lock:
-            if self._thread is not None:
+            if self._thread is not None or sys.is_finalizing():  # one that starts so late never says that it did
                 return
             with guarded("finding the script's folder"):  # the working directory may have been deleted
                 self._directory = source.directory()
@@ -114,7 +117,7 @@ class Lifetime:
         """Wait until `done()`, with delivery in a hurry; False when time ran out or the endpoint is silent."""
         began = time.monotonic()
         patience = settings().exit_patience
-        with self._pulse.hurrying(), self.book.changed:
+        with self._pulse.hurrying(), pace.hurry(), self.book.changed:
             while not done():
                 here = time.monotonic()
                 heard = max(began, self._alive, self.delivery.moved)
@@ -127,7 +130,8 @@ class Lifetime:
         """End the thread, delete what is delivered and return the segments that hold the rest."""
         self._pulse.stop()
         if self._thread is not None:
-            self._thread.join(0.5)  # it may hang in a request; it is a daemon
+            with pace.hurry():
+                self._thread.join(0.5)  # it may hang in a request; it is a daemon
         with self.lock:
             left = self.segments.close()
         if not left:
@@ -163,6 +167,9 @@ class Lifetime:
         segment = self.segments.front() if self._pulse.rest(self._unread, self._full) else None
         if segment is None:
             return True
+        if not self._full():
+            pace.stand_back(time.monotonic() + STAND_BACK)
+            self._alive = time.monotonic()
         start = segment.acked
         found = list(islice(frames(segment.window(WINDOW)), RECORDS))
         if not found:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fitscribe.config import settings
+from fitscribe.config import folder, settings
 from fitscribe.dialects import AddressBook, Dialect
 from fitscribe.errors import TransportError
 from fitscribe.guard import guarded, log
@@ -113,15 +113,24 @@ class Shipper:
             return
         with guarded("delivering the rest at exit"):
             try:
-                self.flush(settings().exit_timeout)
+                done = self.flush(settings().exit_timeout)
+                self._part(life)
+                if done:  # threads may log to the very end: what they said meanwhile
+                    life.until(lambda: life.settled >= life.segments.count, settings().exit_patience)
             except KeyboardInterrupt:
                 log().warning("interrupted while the rest was being delivered")
         with guarded("closing the journal"):
-            self._life, self._book = None, AddressBook(self._book.all())
+            self._part(life)
             trouble, left = life.delivery.trouble, life.stop()
             self._origin = life.origin
             if left:
                 _tell(left, trouble)
+
+    def _part(self, life: Lifetime) -> None:
+        """Let what is emitted from here on begin another journal, which explains runs anew, also those that ended."""
+        if self._life is life:
+            known = (msgspec.structs.replace(each, ended=False) for each in self._book.all())
+            self._life, self._book = None, AddressBook(known)
 
     def _begin(self) -> Lifetime:
         with self._beginning:
@@ -182,7 +191,9 @@ def _tell(segments: list[Path], trouble: str) -> None:
             records += not isinstance(record, Source)
             if not isinstance(record, Source | ExperimentNamed):
                 runs.add(record.run)
+    where = segments[0].parent
+    command = "fitscribe sync" if where == folder() / "journal" else f"fitscribe sync {where.parent}"
     log().warning(
-        "%d record(s) of %d run(s) are not delivered (%s); they are kept in %s, and `fitscribe sync` sends them",
-        *(records, len(runs), trouble or "time ran out", segments[0].parent),
+        "%d record(s) of %d run(s) are not delivered (%s); they are kept in %s, and `%s` sends them",
+        *(records, len(runs), trouble or "time ran out", where, command),
     )

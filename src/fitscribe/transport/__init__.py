@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from fitscribe.errors import TransportError
 
-__all__ = ["Answer", "Transport", "Unsent"]
+__all__ = ["BROKEN", "Answer", "Transport", "Unsent"]
+
+BROKEN = 500  # from this status on an answer is no sign of life: an exit waits for it no longer than for silence
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,7 @@ import msgspec
 
 from fitscribe.config import settings, without_credentials
 from fitscribe.errors import TransportError
-from fitscribe.transport import Answer
+from fitscribe.transport import BROKEN, Answer
 from fitscribe.transport.authorization import authorization
 from fitscribe.undivided import undivided
 
@@ -84,7 +84,8 @@ class Http:
             if response.status_code not in REDIRECTS:
                 break
             url = self._redirected(url, response.headers.get("Location", ""))
-        self.moved = time.monotonic()
+        if response.status_code < BROKEN:
+            self.moved = time.monotonic()
         raw = method == "GET" and (DOWNLOAD in path or "attachment" in response.headers.get("Content-Disposition", ""))
         return Answer(response.status_code, response.content if raw else _parsed(response.content), response.headers)
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe.transport import Answer
+from fitscribe.transport import BROKEN, Answer
 from fitscribe.undivided import undivided
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Local:
             status, content = self._opened().handle(method, path, body)
         finally:
             self._busy -= 1
+        if status < BROKEN:
             self._moved = time.monotonic()
         return Answer(status, content)
 

@@ -64,6 +64,12 @@ for _target in (
     integration.around(_target)(_training)
 
 
+@integration.around("sklearn.base:BaseEstimator+.fit_resample")
+def _resampling(call: Any) -> Generator[None, Any, None]:
+    """Data preparation by imbalanced-learn's method: what it fits to find neighbours is no training."""
+    yield
+
+
 @integration.around("sklearn.utils.parallel:_FuncWrapper.__call__", nested=True)
 def _task(call: Any) -> Generator[None, Any, None]:
     """A task that scikit-learn handed to joblib: part of a training or a validation, never one of its own."""

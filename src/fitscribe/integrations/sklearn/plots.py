@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fitscribe import Heatmap, Lines, guarded
 
 if TYPE_CHECKING:
-    from fitscribe.integrations.sklearn.metrics import Answers
+    from fitscribe.integrations.sklearn.answers import Answers
 
 __all__ = ["log"]
 
@@ -30,8 +30,8 @@ def _confusion(run: Any, answers: Answers) -> None:
     from sklearn.metrics import confusion_matrix
 
     labels = answers.labels
-    if labels is None or len(labels) > MANY_CLASSES:
-        return
+    if labels is None or not 1 < len(labels) <= MANY_CLASSES:
+        return  # of one class it would show a 1, and scikit-learn warns of it
     matrix = confusion_matrix(
         answers.y.ravel(), answers.predicted, labels=labels, sample_weight=answers.weight, normalize="true"
     )

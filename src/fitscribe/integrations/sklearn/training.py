@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.sklearn import metrics, search
-from fitscribe.integrations.sklearn.frozen import frozen
+from fitscribe.integrations.sklearn import answers, metrics, params, search
+from fitscribe.integrations.sklearn.frozen import DEEP, frozen, is_deeper, witness
 
 __all__ = ["recorded"]
 
@@ -31,6 +31,8 @@ def prepares(estimator: Any) -> bool:
 
 def recorded(call: Any) -> Generator[None, Any, None]:
     """Record the call of an estimator's `fit`, `fit_transform` or `fit_predict`."""
+    import numpy
+
     estimator, options = call.target, call.options
     if prepares(estimator):
         yield
@@ -40,11 +42,15 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         data = _Data(call)
         run.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"})
         searches = search.is_search(estimator)
-        run.log_params(estimator.get_params(deep=not searches))
+        inside = params.log_plain(run, estimator, deep=not searches)
         if options["log_datasets"]:
             _log_dataset(run, data)
         began, clock = time.time(), time.perf_counter()
-        yield
+        try:
+            yield
+        finally:
+            if inside:
+                run.later(partial(params.log_inside, run, inside))
         seconds = time.perf_counter() - clock
         run.log_metrics({"fit_time": seconds, **scalars(estimator)})
         if searches:
@@ -52,9 +58,11 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         _keep_html(run, estimator)
         if searches and not hasattr(estimator, "best_estimator_"):
             return  # without a refit there is no model to ask or to keep
-        _after(run, estimator, data, options)
-        if options["log_models"]:
-            _log_models(run, estimator, data, options)
+        with numpy.errstate(all="ignore"):  # what a prediction divides by zero, the user did not ask for
+            asked = witness(estimator)
+            _after(run, asked, data, options)
+            if options["log_models"]:
+                _log_models(run, estimator, asked, data, options)
 
 
 class _Data:
@@ -65,6 +73,8 @@ class _Data:
         for name in ("X", "raw_documents", "X_train"):
             if name in call.kwargs:
                 self.X = call.kwargs[name]
+        if hasattr(self.X, "__next__"):
+            self.X = None  # an iterator is the user's to consume, and after the fit there is nothing left in it
         self.y = call.argument("y") if self.X is not None else None
         if self.y is None:
             self.y = call.argument("Y")
@@ -96,9 +106,9 @@ def scalars(estimator: Any) -> Mapping[str, float]:
 @guarded("recording the training metrics")
 def _after(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
     """Ask the estimator now, since it may be fitted anew the next moment; compute and draw in the background."""
-    answers = metrics.ask(estimator, data.X, data.y, data.weight)
-    if answers is not None:
-        run.later(partial(metrics.log, run, answers, options["pos_label"]))
+    found = answers.ask(estimator, data.X, data.y, data.weight)
+    if found is not None:
+        run.later(partial(metrics.log, run, found, options["pos_label"]))
 
 
 @guarded("looking at the estimator")
@@ -110,17 +120,19 @@ def _keep_html(run: Any, estimator: Any) -> None:
 def _log_html(run: Any, estimator: Any) -> None:
     from sklearn.utils import estimator_html_repr
 
+    if is_deeper(estimator, DEEP):
+        return  # each level takes twice as long as the one above
     run.log_text(estimator_html_repr(estimator), "estimator.html")
 
 
-def _log_models(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
+def _log_models(run: Any, estimator: Any, asked: Any, data: _Data, options: Mapping[str, Any]) -> None:
     how = {
         "serialization_format": options["serialization_format"],
         "model_input": data.X,
         "signature": options["log_model_signatures"],
         "input_example": options["log_input_examples"],
     }
-    run.log_model(estimator, "model", flavor="sklearn", **how)
+    run.log_model(estimator, "model", flavor="sklearn", witness=asked, **how)
     best = getattr(estimator, "best_estimator_", None)
     if best is not None and search.is_search(estimator):
-        run.log_model(best, "best_estimator", flavor="sklearn", **how)
+        run.log_model(best, "best_estimator", flavor="sklearn", witness=asked, **how)

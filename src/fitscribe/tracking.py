@@ -1,0 +1,6 @@
+"""MLflow's other door to the client: `mlflow.tracking.MlflowClient`."""
+
+from fitscribe.client import MlflowClient
+from fitscribe.fluent import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
+
+__all__ = ["MlflowClient", "get_tracking_uri", "is_tracking_uri_set", "set_tracking_uri"]
