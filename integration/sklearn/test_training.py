@@ -547,3 +547,13 @@ def test_a_failed_pipeline_has_the_text_of_its_steps_as_they_were_before_the_fit
     run = recorder.run()
     assert recorder.params(run)["m"] == "Forgets(answer=3)"
     assert recorder.status(run) == "FAILED"
+
+
+def test_a_frame_of_very_many_columns_is_not_told_column_by_column(recorder, autolog):
+    X = pd.DataFrame(np.zeros((4, 2001)))
+    X.columns = X.columns.map(str)
+    LinearRegression().fit(X, [1, 2, 3, 4])
+    run = recorder.run()
+    assert recorder.tags(run)["fitscribe.schema"] == "left out: 2001 columns"
+    assert not [each for each in recorder.said if isinstance(each, DatasetUsed)]
+    assert b"signature" not in recorder.artifacts(run)["model/MLmodel"]

@@ -68,11 +68,17 @@ class guarded:
         if not isinstance(error, Exception):
             return False
         try:
-            say = log().debug if quiet.get() else log().warning
-            say("%s failed; your training goes on without it", self.what, exc_info=error)
+            self._say(error)
         except Exception:
             return True  # a user's log handler that raises must not end the training either
         return True
+
+    def _say(self, error: Exception) -> None:
+        """Log an error with its traceback, the first time in this process that it comes up here; then at DEBUG."""
+        key = f"{self.what}: {type(error).__name__}"
+        say = log().debug if quiet.get() or key in _said else log().warning
+        _said.add(key)
+        say("%s failed; your training goes on without it", self.what, exc_info=error)
 
     def __call__(self, function: F) -> F:
         """Guard every call of `function`; a failed call returns None."""

@@ -273,3 +273,15 @@ def test_an_argument_is_found_by_place_by_name_and_by_default(fakeml, watched, r
     fakeml.train({"a": 1}, 3)
     fakeml.train(rounds=1, params={})
     assert found == [[{"a": 1}, 3, None, "nothing"], [{}, 1, None, "nothing"]]
+
+
+@pytest.mark.swallows
+def test_the_same_trouble_of_ours_is_said_once(fakeml, watched, recorder, caplog):
+    def broken(call):
+        raise ValueError("ours")
+        yield
+
+    watched(broken)
+    for _ in range(5):
+        fakeml.train({})
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fitscribe import guarded
 
-__all__ = ["MANY_OUTPUTS", "Answers", "ask", "is_many"]
+__all__ = ["MANY_OUTPUTS", "Answers", "ask", "is_many", "labelled"]
 
 MANY_OUTPUTS = 20  # of a multi-output classifier, so many get metrics of their own
 
@@ -53,7 +53,7 @@ def ask(estimator: Any, X: Any, y: Any, weight: Any) -> Answers | None:
     scores = None
     if not is_many(y) and labels is not None and len(labels) == 2:
         scores = proba[:, 1] if proba is not None else _asked(estimator, "decision_function", X)
-    return _labelled(Answers(kind, y, predicted, proba, scores, labels, weight, score))
+    return Answers(kind, y, predicted, proba, scores, labels, weight, score)
 
 
 def _dense(y: Any) -> Any:
@@ -63,8 +63,11 @@ def _dense(y: Any) -> Any:
     return y[:, :MANY_OUTPUTS].toarray() if hasattr(y, "toarray") else numpy.array(y)
 
 
-def _labelled(answers: Answers) -> Answers:
-    """Leave out the rows whose label is no class: semi-supervised estimators take -1 for "not known"."""
+def labelled(answers: Answers) -> Answers:
+    """Leave out the rows whose label is no class: semi-supervised estimators take -1 for an unknown one.
+
+    In the background: of many texts it takes as long as the prediction.
+    """
     import numpy
 
     if answers.y.ndim > 1 or answers.labels is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.sklearn import plots
-from fitscribe.integrations.sklearn.answers import MANY_OUTPUTS, Answers, is_many
+from fitscribe.integrations.sklearn.answers import MANY_OUTPUTS, Answers, is_many, labelled
 
 __all__ = ["log"]
 
@@ -15,6 +15,8 @@ __all__ = ["log"]
 def log(run: Any, answers: Answers, pos_label: Any) -> None:
     """Compute and record metrics and plots (in the background)."""
     found: dict[str, float] = {}
+    if answers.kind == "classifier":
+        answers = labelled(answers)
     if answers.kind == "regressor":
         found = _regression(answers)
     elif answers.kind == "classifier" and is_many(answers.y):

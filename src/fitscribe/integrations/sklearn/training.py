@@ -17,6 +17,7 @@ __all__ = ["recorded"]
 # would otherwise not find the run that the user opened for it.
 PREPARATION = ("sklearn.preprocessing", "sklearn.impute", "sklearn.feature_extraction", "sklearn.feature_selection")
 COMPOSITION = "sklearn.compose._column_transformer"
+WIDE = 2000  # columns of a frame, beyond which to tell them one by one takes longer than many a fit
 
 
 def prepares(estimator: Any) -> bool:
@@ -79,12 +80,16 @@ class _Data:
         if self.y is None:
             self.y = call.argument("Y")
         self.weight = call.argument("sample_weight")
+        self.wide = hasattr(self.X, "columns") and len(self.X.columns) > WIDE
 
 
 @guarded("recording the dataset")
 def _log_dataset(run: Any, data: _Data) -> None:
     from fitscribe.models import datasets
 
+    if data.wide:
+        run.set_tags({"fitscribe.schema": f"left out: {len(data.X.columns)} columns"})
+        return
     facts = datasets.describe(data.X, data.y)
     if facts is not None:
         run.log_dataset(facts, "train")
@@ -129,7 +134,7 @@ def _log_models(run: Any, estimator: Any, asked: Any, data: _Data, options: Mapp
     how = {
         "serialization_format": options["serialization_format"],
         "model_input": data.X,
-        "signature": options["log_model_signatures"],
+        "signature": options["log_model_signatures"] and not data.wide,
         "input_example": options["log_input_examples"],
     }
     run.log_model(estimator, "model", flavor="sklearn", witness=asked, **how)
