@@ -70,7 +70,7 @@ class _Data:
     """The training data as the user passed it: looked at, never copied whole."""
 
     def __init__(self, call: Any) -> None:
-        self.X = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()), None)
+        self.X: Any = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()), None)
         for name in ("X", "raw_documents", "X_train"):
             if name in call.kwargs:
                 self.X = call.kwargs[name]
