@@ -23,12 +23,13 @@ FLOORS = [
     "values config records entities afterwards models store exceptions",
     "checks contents data imports patching transport source charts modeling",
     "run dialects reading",
+    "current",
     "observing journal administration",
     "integration delivery",
     "discovery active",
     "attaching autologging",
     "client",
-    "experiments managing",
+    "experiments lookup",
     "fluent testing",
     "artifacts tracking",
     "sklearn",
@@ -37,7 +38,7 @@ FLOORS = [
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 
-CAPTURE = {"afterwards", "values", "run", "observing", "patching", "imports", "integration", "discovery"}
+CAPTURE = {"afterwards", "values", "run", "current", "observing", "patching", "imports", "integration", "discovery"}
 DELIVERY = {"journal", "transport", "dialects", "charts", "source"}
 FREE = {"store", "models"}
 

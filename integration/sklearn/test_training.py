@@ -37,8 +37,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import fitscribe
+from fitscribe.current import entered
 from fitscribe.records import DatasetUsed, Drawing
-from fitscribe.run import Run, entered
+from fitscribe.run import Run
 
 IRIS = load_iris(return_X_y=True)
 CANCER = load_breast_cancer(return_X_y=True)

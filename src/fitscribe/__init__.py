@@ -155,16 +155,16 @@ if TYPE_CHECKING:
     )
     from fitscribe.guard import guarded as guarded
     from fitscribe.integration import Integration as Integration
-    from fitscribe.managing import (
+    from fitscribe.lookup import (
         delete_run as delete_run,
     )
-    from fitscribe.managing import (
+    from fitscribe.lookup import (
         get_metric_history as get_metric_history,
     )
-    from fitscribe.managing import (
+    from fitscribe.lookup import (
         get_parent_run as get_parent_run,
     )
-    from fitscribe.managing import (
+    from fitscribe.lookup import (
         get_run as get_run,
     )
     from fitscribe.observing import unwatched as unwatched
@@ -193,7 +193,7 @@ _WHERE = {
     "autolog": "autologging",
     "create_experiment": "experiments",
     "delete_experiment": "experiments",
-    "delete_run": "managing",
+    "delete_run": "lookup",
     "delete_tag": "fluent",
     "download_artifacts": "artifacts",
     "end_run": "fluent",
@@ -201,9 +201,9 @@ _WHERE = {
     "get_artifact_uri": "artifacts",
     "get_experiment": "experiments",
     "get_experiment_by_name": "experiments",
-    "get_metric_history": "managing",
-    "get_parent_run": "managing",
-    "get_run": "managing",
+    "get_metric_history": "lookup",
+    "get_parent_run": "lookup",
+    "get_run": "lookup",
     "get_tracking_uri": "fluent",
     "guarded": "guard",
     "is_tracking_uri_set": "fluent",

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fitscribe import checks, contents
+from fitscribe.current import enter, leave
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MissingFile, MisuseError, NotBuiltYet, ParamConflict
 from fitscribe.guard import warn_once
 from fitscribe.records import Artifact, DatasetUsed, Metrics, Params, Status, Tags, now
-from fitscribe.run import WHOLE_PARAMS, Run, enter, leave, status_of
+from fitscribe.run import WHOLE_PARAMS, Run, status_of
 from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, shortened, text
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitscribe import afterwards, config, pace
+from fitscribe.current import last_entered
 from fitscribe.guard import guarded, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
 from fitscribe.records import Record
-from fitscribe.run import Run, last_entered, opened, status_of
+from fitscribe.run import Run, opened, status_of
 from fitscribe.run import connect as connect_runs
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from fitscribe import attaching, checks, config
-from fitscribe import run as runs
+from fitscribe import attaching, checks, config, current
 from fitscribe.active import ActiveRun, handle_of
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError, NotBuiltYet
@@ -135,12 +134,12 @@ def _address(experiment_id: str | None) -> tuple[str, str, str]:
 
 
 def _entered() -> Run | None:
-    return runs.current_here()
+    return current.current_here()
 
 
 def active_run() -> ActiveRun | None:
     """Return the current run of this thread or task, or None."""
-    run = runs.current()
+    run = current.current()
     return None if run is None else handle_of(run)
 
 
@@ -149,14 +148,14 @@ def end_run(status: str = "FINISHED") -> None:
     if status not in get_args(Status):
         raise MisuseError(f"a run ends as {', '.join(get_args(Status)[2:])}, not as {status!r}")
     the_delivery()
-    run = _entered() or runs.current()
+    run = _entered() or current.current()
     if run is not None:
         handle_of(run).end(status)  # type: ignore[arg-type]
 
 
 def last_active_run() -> entities.Run | None:
     """Return the run that was current last in this process, as the endpoint has it now; None if there was none."""
-    run = runs.last_entered()
+    run = current.last_entered()
     if run is None:
         return None
     from fitscribe.reading.reader import Reader
@@ -169,7 +168,7 @@ def by_id_or_current(run_id: str | None = None) -> ActiveRun:
     """Return the run to write to: the one named, the current one, or a new one."""
     if run_id is not None:
         return handle_of(attaching.by_id(run_id))
-    run = runs.current()
+    run = current.current()
     if run is None:
         run = the_delivery().late()
     if run is None:

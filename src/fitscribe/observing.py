@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fitscribe import afterwards, pace
+from fitscribe.current import current, entered
 from fitscribe.guard import guarded, quiet
-from fitscribe.run import Run, current, entered, status_of
+from fitscribe.run import Run, status_of
 
 if TYPE_CHECKING:
     from fitscribe.integration import Integration

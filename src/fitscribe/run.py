@@ -1,4 +1,4 @@
-"""Run: what can be said about one training, by an integration; and which run is the current one.
+"""Run: what can be said about one training, by an integration.
 
 These words never raise and never refuse: a key is made legal, a long value is cut (and kept whole in
 `fitscribe/params.json`), what cannot be recorded is left out with one warning. The direct API, which does
@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +35,7 @@ from fitscribe.records import (
 )
 from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, legal_key, number, shortened, text, unique
 
-__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "current", "entered", "opened", "outlet", "status_of"]
+__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "opened", "outlet", "status_of"]
 
 WHOLE_PARAMS = "fitscribe/params.json"
 
@@ -277,63 +275,3 @@ class Run:
 
 opened: dict[str, Run] = {}
 """The runs of this process that have not ended, oldest first."""
-
-_entered: ContextVar[tuple[Run, ...]] = ContextVar("fitscribe.runs", default=())
-
-
-def current() -> Run | None:
-    """Return the innermost run that this context (thread, asyncio task) is in.
-
-    A thread that is in none joins the run that the user opened elsewhere, if there is no doubt which: all the
-    user's open runs lie within one another. Runs of autologging are joined by nobody.
-    """
-    if (run := current_here()) is not None:
-        return run
-    mine = [run for run in list(opened.values()) if run.by_user and run.process == os.getpid()]
-    if not mine or any(inner.parent is not outer for outer, inner in pairwise(mine)):
-        return None
-    return mine[-1]
-
-
-def current_here() -> Run | None:
-    """Return the innermost run that was entered in this very context."""
-    for run in reversed(_entered.get()):
-        if run.ended is None:
-            return run
-    return None
-
-
-_last: list[Run] = []
-
-
-def last_entered() -> Run | None:
-    """Return the run that was made the current one last, wherever in this process; it may have ended."""
-    return _last[0] if _last else None
-
-
-def enter(run: Run) -> None:
-    """Make `run` the current one in this context."""
-    _last[:] = [run]
-    _entered.set((*_entered.get(), run))
-
-
-def leave(run: Run) -> None:
-    """Make the run that was current before `run` the current one again."""
-    _entered.set(tuple(each for each in _entered.get() if each is not run))
-
-
-class entered:
-    """`with entered(run):` makes a run the current one inside the block; it does not end it."""
-
-    __slots__ = ("run",)
-
-    def __init__(self, run: Run) -> None:
-        """Hold the run until the block begins."""
-        self.run = run
-
-    def __enter__(self) -> Run:
-        enter(self.run)
-        return self.run
-
-    def __exit__(self, *_: object) -> None:
-        leave(self.run)

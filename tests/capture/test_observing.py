@@ -10,8 +10,9 @@ import types
 import pytest
 
 from fitscribe import Integration, guarded, unwatched
+from fitscribe.current import current, entered
 from fitscribe.records import Metrics, Params, RunEnded, RunStarted
-from fitscribe.run import Run, current, entered
+from fitscribe.run import Run
 
 calls = []
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fitscribe import attaching, delivery, experiments, run
+from fitscribe import attaching, current, delivery, experiments
 
 
 @pytest.fixture(autouse=True)
@@ -15,8 +15,8 @@ def fresh() -> Iterator[None]:
     delivery.forget()
     attaching._by_theirs.clear()
     experiments._known.clear()
-    run._entered.set(())
-    run._last.clear()
+    current._entered.set(())
+    current._last.clear()
     yield
     delivery.forget()
-    run._entered.set(())
+    current._entered.set(())

@@ -17,6 +17,7 @@ import pytest
 import fitscribe
 from fitscribe import config, delivery
 from fitscribe.active import handle_of
+from fitscribe.current import current, entered
 from fitscribe.errors import (
     FilterError,
     MissingFile,
@@ -27,7 +28,7 @@ from fitscribe.errors import (
     ServerError,
     TransportError,
 )
-from fitscribe.run import Run, current, entered
+from fitscribe.run import Run
 
 
 def found(run=None):
