@@ -104,9 +104,7 @@ class Delivery:
 
     def endpoint_id(self, run_id: str, seconds: float) -> str:
         """Return the endpoint's id for a run id of ours, and any other id as it is; waits for the run's creation."""
-        if run_id not in opened:
-            return run_id
-        return self.shipper().theirs(run_id, seconds)
+        return run_id if self._shipper is None else self._shipper.theirs(run_id, seconds)
 
     def flush(self, seconds: float | None = None) -> bool:
         """Wait until all that was said before is delivered or set aside; False when time ran out."""
