@@ -133,8 +133,8 @@ class Delivery:
         self.trouble = str(self._worst(left))
         if self._failures == SAID_AFTER:
             log().warning(
-                "%s. Your training goes on; what is recorded waits in %s and is sent when it can be",
-                *(self.trouble, self.folder),
+                "%s%s Your training goes on; what is recorded waits in %s and is sent when it can be",
+                *(self.trouble, "" if self.trouble.endswith(("?", ".")) else ".", self.folder),
             )
 
 
