@@ -85,7 +85,6 @@ def do(piece: Callable[[], object]) -> None:
     if line is None or line.process != os.getpid():  # first use, or a forked child: threads do not fork
         if line is not None:
             _making = threading.Lock()  # the parent may have held it at the fork
-            pace.reset()
         with _making:
             if _line is None or _line.process != os.getpid():
                 _line = _Line()

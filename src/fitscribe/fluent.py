@@ -89,7 +89,7 @@ def start_run(
     """
     if log_system_metrics:
         raise NotBuiltYet("log_system_metrics=True is not supported yet; leave it out")
-    parent = _entered()
+    parent = current.current_here()
     if parent is not None and not parent.by_user:
         nested = True  # autologging's own, of the fit that calls us: without autologging this would go through
     if parent is not None and not (nested or parent_run_id):
@@ -133,10 +133,6 @@ def _address(experiment_id: str | None) -> tuple[str, str, str]:
     return delivery.uri(), "", str(experiment_id)
 
 
-def _entered() -> Run | None:
-    return current.current_here()
-
-
 def active_run() -> ActiveRun | None:
     """Return the current run of this thread or task, or None."""
     run = current.current()
@@ -148,7 +144,7 @@ def end_run(status: str = "FINISHED") -> None:
     if status not in get_args(Status):
         raise MisuseError(f"a run ends as {', '.join(get_args(Status)[2:])}, not as {status!r}")
     the_delivery()
-    run = _entered() or current.current()
+    run = current.current()
     if run is not None:
         handle_of(run).end(status)  # type: ignore[arg-type]
 

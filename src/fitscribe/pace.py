@@ -33,7 +33,7 @@ class training:
     def __exit__(self, *_: object) -> None:
         global _running, _last
         with _changed:
-            _running -= 1
+            _running = max(0, _running - 1)  # a fork inside the call began anew
             _last = time.monotonic()
 
 
@@ -51,7 +51,7 @@ class hurry:
     def __exit__(self, *_: object) -> None:
         global _waited_for
         with _changed:
-            _waited_for -= 1
+            _waited_for = max(0, _waited_for - 1)
 
 
 def stand_back(until: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -107,3 +108,40 @@ os.wait()
             "the working directory is not there any more; what would go below it goes to "
             f"{tmp_path / 'refuge'}/fitscribe-{os.getpid()}"
         ]
+
+
+HELD = """
+    import os, threading, fitscribe
+    from fitscribe import pace
+    fitscribe.log_param("a", 1)
+    taken, free = threading.Event(), threading.Event()
+
+    def hold():
+        with pace._changed:
+            taken.set()
+            free.wait(20)
+
+    threading.Thread(target=hold).start()
+    taken.wait()
+    child = os.fork() if hasattr(os, "fork") else 0
+    if child == 0 and hasattr(os, "fork"):
+        with pace.training():
+            pass
+        os._exit(0)
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+    free.set()
+"""
+
+
+def test_a_training_in_a_forked_child_waits_for_no_lock_of_its_parents(tmp_path):
+    script = textwrap.dedent(HELD)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

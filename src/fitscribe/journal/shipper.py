@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from fitscribe import pace
 from fitscribe.config import folder, settings
 from fitscribe.dialects import AddressBook, Dialect
 from fitscribe.errors import TransportError
@@ -150,6 +151,7 @@ class Shipper:
 
     def forked(self) -> None:
         """In a forked child: leave the parent's journal to the parent, and begin one of our own when needed."""
+        pace.reset()  # another thread may have held its lock at the fork
         life, self._life, self._beginning = self._life, None, threading.Lock()
         if life is None:
             return
