@@ -36,6 +36,11 @@ class Settings(msgspec.Struct, frozen=True):
     read_timeout: float = 10.0  # that a call which needs an answer may wait in all
     exit_timeout: float = 30.0  # at exit, while progress is made
     exit_patience: float = 5.0  # at exit, when the endpoint does not answer
+    ranks: str = "zero"  # of processes that train together, which make runs: `zero`, or `all`
+    resume: str = ""  # `auto`: a job that its scheduler starts again goes on with its runs
+    job_id: str = ""  # what tells such a job from others, where the scheduler's variables do not
+    journal_limit: int = 0  # bytes of journal and snapshots in this folder; 0 is without limit
+    thin_metrics: bool = False  # at that limit metrics too may be thinned
 
 
 MLFLOW_NAMES = {

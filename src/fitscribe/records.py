@@ -50,6 +50,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag="run", omit_defaults=True):
     experiment_id: str = ""
     parent: str = ""  # run id of ours
     tags: dict[str, str] = {}
+    resume: bool = False  # the endpoint may have it from an earlier process of the same job: then it goes on there
 
 
 class RunResumed(msgspec.Struct, frozen=True, tag="resumed", omit_defaults=True):
@@ -60,6 +61,7 @@ class RunResumed(msgspec.Struct, frozen=True, tag="resumed", omit_defaults=True)
     to: str
     theirs: str
     reopen: bool = True  # set its status to RUNNING
+    drift: bool = False  # a param that has another value there becomes the tag `fitscribe.drift.<param>`
 
 
 class Params(msgspec.Struct, frozen=True, tag="params"):

@@ -33,7 +33,7 @@ class Files:
         file = parcel.file(record)
         if not file.exists():
             raise ServerError(0, "", f"the snapshot {record.file} was removed before it was sent")
-        self._put(parcel, record.path, file)
+        self.put(parcel, record.path, file)
 
     def draw(self, parcel: Parcel, record: Drawing) -> None:
         """Draw a chart and upload it; without matplotlib it is left out."""
@@ -42,9 +42,10 @@ class Files:
         with guarded(f"drawing {record.path}"):
             picture = charts.draw(record.chart)
         if picture is not None:
-            self._put(parcel, record.path, picture)
+            self.put(parcel, record.path, picture)
 
-    def _put(self, parcel: Parcel, path: str, body: Path | bytes) -> None:
+    def put(self, parcel: Parcel, path: str, body: Path | bytes) -> None:
+        """Let the run have an artifact. `TransportError`: later; `ServerError`: never."""
         target = self._place(parcel, path)
         if isinstance(target, Path):
             return _copy(body, target)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fitscribe.records import Artifact, Record
+from fitscribe.config import directory_of
+from fitscribe.records import Artifact, Record, RunResumed, RunStarted
 
-__all__ = ["Address", "AddressBook", "Parcel", "Refusal"]
+__all__ = ["Address", "AddressBook", "Parcel", "Refusal", "addressed"]
 
 
 class Address(msgspec.Struct, omit_defaults=True):
@@ -27,6 +28,18 @@ class Address(msgspec.Struct, omit_defaults=True):
     foreign: bool = False  # another process tells the endpoint of it
     doubt: bool = False  # it was asked to create the run, and nobody knows whether it did
     refused: str = ""  # why the endpoint takes nothing for this run
+    resumed: bool = False  # it went on: params that differ are drift, and no mistake
+
+
+def addressed(record: RunStarted | RunResumed) -> Address:
+    """Return the address of a run as its first record tells it."""
+    if isinstance(record, RunResumed):
+        return Address(record.run, record.to, record.theirs, resumed=record.drift)
+    theirs = record.run if directory_of(record.to) else ""  # the embedded store takes our ids
+    return Address(
+        record.run, record.to, theirs, record.experiment, record.experiment_id,
+        doubt=record.resume, resumed=record.resume,
+    )  # fmt: skip
 
 
 class Refusal(NamedTuple):

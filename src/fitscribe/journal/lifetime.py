@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from fitscribe import pace, source
-from fitscribe.config import directory_of, settings
+from fitscribe.config import settings
 from fitscribe.dialects import Address, AddressBook, Dialect
+from fitscribe.dialects.parcels import addressed
 from fitscribe.guard import guarded, log
 from fitscribe.journal.delivery import Delivery
 from fitscribe.journal.payloads import payload, understood
@@ -67,7 +68,7 @@ class Lifetime:
         """Write a record to the journal; it survives the process from here on."""
         kind = type(record)
         if kind is RunStarted or kind is RunResumed:
-            self._introduce(record)  # type: ignore[arg-type]
+            self.book.add(addressed(record))  # type: ignore[arg-type]
         content = payload(record)
         if not content:
             return
@@ -77,14 +78,6 @@ class Lifetime:
             self._pulse.wake()
         elif self._thread is None:
             self._start()
-
-    def _introduce(self, record: RunStarted | RunResumed) -> None:
-        if isinstance(record, RunResumed):
-            address = Address(record.run, record.to, record.theirs)
-        else:
-            theirs = record.run if directory_of(record.to) else ""  # the embedded store takes our ids
-            address = Address(record.run, record.to, theirs, record.experiment, record.experiment_id)
-        self.book.add(address)
 
     def _note(self, address: Address) -> None:
         with self.lock:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from fitscribe.dialects import Address, AddressBook, Dialect, Parcel
+from fitscribe.dialects.parcels import addressed
 from fitscribe.errors import TransportError
 from fitscribe.journal import locks
 from fitscribe.journal.delivery import Delivery
@@ -114,17 +115,10 @@ class _Recovery:
             elif isinstance(record, RunStarted | RunResumed):
                 self.began.add(record.run)
                 if self.book.get(record.run) is None:
-                    self._introduce(record)
+                    self.book.add(self._there(addressed(record)))
             elif isinstance(record, RunEnded):
                 self.ended.add(record.run)
             self.last = max(self.last, getattr(record, "at", 0))
-
-    def _introduce(self, record: RunStarted | RunResumed) -> None:
-        if isinstance(record, RunResumed):
-            address = Address(record.run, record.to, record.theirs)
-        else:
-            address = Address(record.run, record.to, "", record.experiment, record.experiment_id)
-        self.book.add(self._there(address))
 
     def _records(self, path: Path, start: int) -> Iterator[Record]:
         yield from understood(payload for payload, _ in frames(path.read_bytes(), start))
