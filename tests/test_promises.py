@@ -18,7 +18,7 @@ SRC = ROOT / "src" / "fitscribe"
 
 # An import goes down, or stays in its room. Rooms of one floor do not import each other.
 FLOORS = [
-    "errors undivided pace",
+    "errors undivided pace overhead",
     "guard",
     "values config records entities afterwards models store exceptions",
     "checks contents data imports patching transport source charts modeling",

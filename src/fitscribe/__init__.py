@@ -91,6 +91,9 @@ if TYPE_CHECKING:
         delete_tag as delete_tag,
     )
     from fitscribe.fluent import (
+        delivery_status as delivery_status,
+    )
+    from fitscribe.fluent import (
         end_run as end_run,
     )
     from fitscribe.fluent import (
@@ -195,6 +198,7 @@ _WHERE = {
     "delete_experiment": "experiments",
     "delete_run": "lookup",
     "delete_tag": "fluent",
+    "delivery_status": "fluent",
     "download_artifacts": "artifacts",
     "end_run": "fluent",
     "flush": "fluent",
@@ -257,6 +261,7 @@ __all__ = [
     "delete_experiment",
     "delete_run",
     "delete_tag",
+    "delivery_status",
     "download_artifacts",
     "end_run",
     "entities",

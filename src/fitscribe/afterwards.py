@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from fitscribe import pace
+from fitscribe import overhead, pace
 from fitscribe.guard import guarded
 from fitscribe.undivided import undivided
 
@@ -55,6 +55,7 @@ class _Line:
         threading.Thread(target=self.run, name="fitscribe afterwards", daemon=True).start()
 
     def run(self) -> None:
+        overhead.leave_out()
         while True:
             asked, context, piece = self.work.get()
             pace.stand_back(asked + PATIENCE)

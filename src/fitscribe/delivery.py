@@ -22,6 +22,7 @@ from fitscribe.run import connect as connect_runs
 if TYPE_CHECKING:
     from fitscribe.dialects import Dialect
     from fitscribe.journal.shipper import Shipper
+    from fitscribe.journal.status import DeliveryStatus
 
 __all__ = ["Delivery", "connect", "the_delivery"]
 
@@ -114,6 +115,10 @@ class Delivery:
             if self._shipper is None:
                 return done
             return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
+
+    def status(self) -> DeliveryStatus:
+        """Return how far the delivery of this process is, and what it has cost so far."""
+        return self.shipper().status()
 
     def flush_or_say(self) -> None:
         """Deliver before a call returns that was asked for `synchronous=True`; say so where that takes too long."""

@@ -19,10 +19,12 @@ from fitscribe.run import Run
 
 if TYPE_CHECKING:
     from fitscribe import entities
+    from fitscribe.journal.status import DeliveryStatus
 
 __all__ = [
     "active_run",
     "delete_tag",
+    "delivery_status",
     "end_run",
     "flush",
     "get_tracking_uri",
@@ -285,6 +287,15 @@ def log_input(
 ) -> None:
     """Record a dataset input: an MLflow dataset object, a data frame or an array (its digest, not its data)."""
     by_id_or_current().log_input(dataset, context, tags, name)
+
+
+def delivery_status() -> DeliveryStatus:
+    """Return how many records wait, what went wrong last, and what fitscribe has cost this process so far.
+
+    Nothing is delivered or waited for. `overhead_ms` is also a tag of each run, `fitscribe.overhead_ms`: what the
+    process's threads spent in fitscribe while that run was open.
+    """
+    return the_delivery().status()
 
 
 def _delivered(synchronous: bool | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fitscribe import afterwards, pace
 from fitscribe.current import current, entered
 from fitscribe.guard import guarded, quiet
+from fitscribe.overhead import ours
 from fitscribe.run import Run, status_of
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def observe(
 
 
 def _first_half(hook: Hook, call: Call) -> Generator[None, Any, None] | None:
-    with guarded(f"{_title(hook)} (before the call)"):
+    with ours(), guarded(f"{_title(hook)} (before the call)"):
         candidate = hook(call)
         try:
             next(candidate)
@@ -158,7 +159,7 @@ def _first_half(hook: Hook, call: Call) -> Generator[None, Any, None] | None:
 def _second_half(
     hook: Hook, call: Call, running: Generator[None, Any, None] | None, error: BaseException | None, result: Any = None
 ) -> None:
-    with afterwards.held():
+    with ours(), afterwards.held():
         try:
             if running is not None:
                 with guarded(f"{_title(hook)} (after the call)", unless=error):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fitscribe import attaching, current, delivery, experiments
+from fitscribe import attaching, config, current, delivery, experiments
+from fitscribe.testing.endpoint import Endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +21,11 @@ def fresh() -> Iterator[None]:
     yield
     delivery.forget()
     current._entered.set(())
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint() as serving:
+        yield serving
+        delivery.forget()
+        config.configure(tracking_uri=None)

@@ -31,6 +31,8 @@ class Delivery:
         """`folder` is where dead letters go, and is named to the user as the place where records wait."""
         self.dialect_for, self.folder = dialect_for, folder
         self.trouble = ""
+        self.retries = 0  # rounds in which an endpoint did not take everything
+        self.set_aside = 0  # records that went to the dead letters
         self._used: dict[str, Dialect] = {}
         self._crew: Crew[Parcel] = Crew()
         self._failures = 0
@@ -40,6 +42,12 @@ class Delivery:
     def moved(self) -> float:
         """Monotonic seconds of the last sign of life from any endpoint."""
         return max((dialect.moved for dialect in list(self._used.values())), default=0.0)
+
+    def traffic(self) -> tuple[int, int, int]:
+        """Return the requests made so far, and the bytes sent and received with them."""
+        roads = [getattr(dialect, "transport", dialect) for dialect in list(self._used.values())]
+        count = [sum(getattr(road, name, 0) for road in roads) for name in ("requests", "sent", "received")]
+        return count[0], count[1], count[2]
 
     def deliver(self, parcels: Sequence[Parcel], pause: Callable[[float, bool], bool]) -> bool:
         """Deliver all parcels; False when `pause` said to stop before that.
@@ -93,6 +101,7 @@ class Delivery:
                 parcel.refuse(parcel.records, "an error of fitscribe itself; see the log")
         if parcel.refused:
             refused, parcel.refused = parcel.refused, []
+            self.set_aside += len(refused)
             set_aside(self.folder, parcel, refused)
         return None
 
@@ -130,6 +139,7 @@ class Delivery:
             self._failures, self.trouble = 0, ""
             return
         self._failures += 1
+        self.retries += 1
         self.trouble = str(self._worst(left))
         if self._failures == SAID_AFTER:
             log().warning(

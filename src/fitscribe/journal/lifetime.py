@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from time import perf_counter_ns
 
-from fitscribe import pace, source
+from fitscribe import overhead, pace, source
 from fitscribe.config import settings
 from fitscribe.dialects import Address, AddressBook, Dialect
 from fitscribe.dialects.parcels import addressed
@@ -30,6 +31,7 @@ from fitscribe.records import (
     RunResumed,
     RunStarted,
     Source,
+    Tags,
     encode,
     now,
 )
@@ -40,6 +42,7 @@ __all__ = ["Lifetime"]
 WINDOW = 4 << 20  # bytes read at a time
 RECORDS = 20_000  # records in a window
 STAND_BACK = 1.0  # seconds that sending waits while the user trains
+OVERHEAD = "fitscribe.overhead_ms"
 TICK = 0.05  # seconds between looks at the clock while waiting for the endpoint
 
 
@@ -63,12 +66,17 @@ class Lifetime:
         self._pulse = Pulse()
         self._thread: threading.Thread | None = None
         self._directory = Path()
+        self._spent: dict[str, float] = {}  # milliseconds of overhead when a run began
 
     def emit(self, record: Record) -> None:
         """Write a record to the journal; it survives the process from here on."""
+        began, count = perf_counter_ns(), overhead.here()
+        before = count[0]
         kind = type(record)
         if kind is RunStarted or kind is RunResumed:
-            self.book.add(addressed(record))  # type: ignore[arg-type]
+            self._introduce(record)  # type: ignore[arg-type]
+        elif kind is RunEnded:
+            self._account(record)  # type: ignore[arg-type]
         content = payload(record)
         if not content:
             return
@@ -78,6 +86,19 @@ class Lifetime:
             self._pulse.wake()
         elif self._thread is None:
             self._start()
+        count[0] = before + perf_counter_ns() - began
+
+    def _introduce(self, record: RunStarted | RunResumed) -> None:
+        self.book.add(addressed(record))
+        if isinstance(record, RunStarted) and not record.parent:
+            self._spent[record.run] = overhead.spent()
+
+    def _account(self, record: RunEnded) -> None:
+        """Tell of the time that the user's threads lost to us while a run of theirs was open."""
+        if (before := self._spent.pop(record.run, None)) is not None:
+            spent = f"{overhead.spent() - before:.3f}"
+            with self.lock:
+                self.segments.append(frame(encode(Tags(record.run, record.at, {OVERHEAD: spent}))))
 
     def _note(self, address: Address) -> None:
         with self.lock:

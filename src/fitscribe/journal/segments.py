@@ -34,6 +34,7 @@ class Segments:
         self.folder, self.home = folder, folder
         self.stem = f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.count = 0  # records written so far
+        self.bytes = 0  # of them
         self.lost = 0  # records that no disk took
         self._opened = opened
         self._queue: deque[Segment] = deque()
@@ -49,6 +50,7 @@ class Segments:
             self._elsewhere(framed, error)
         else:
             self.count += 1
+            self.bytes += len(framed)
 
     def front(self) -> Segment | None:
         """Return the segment to read from."""

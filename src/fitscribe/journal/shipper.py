@@ -19,6 +19,7 @@ from fitscribe.guard import guarded, log
 from fitscribe.journal.lifetime import Lifetime
 from fitscribe.journal.segment import acknowledged, payloads
 from fitscribe.journal.spool import Spool
+from fitscribe.journal.status import DeliveryStatus, status_of
 from fitscribe.records import ExperimentNamed, Record, Source, decode
 from fitscribe.undivided import watch_forks
 
@@ -32,6 +33,7 @@ class Shipper:
         """`folder` is for the journal; `dialect_for` gives the dialect of a tracking URI."""
         self.folder, self.dialect_for = folder, dialect_for
         self._life: Lifetime | None = None
+        self._past: list[Lifetime] = []
         self._book = AddressBook()
         self._origin: dict[str, str] | None = None
         self._beginning = threading.Lock()
@@ -104,6 +106,11 @@ class Shipper:
         """Return what went wrong with delivery last, or "" when all is well."""
         return self._life.delivery.trouble if self._life else ""
 
+    def status(self) -> DeliveryStatus:
+        """Return the account of this process so far."""
+        life = self._life
+        return status_of([*self._past, *([life] if life else [])], self.folder)
+
     def close(self) -> None:
         """Deliver what is left, within the limits for the exit; say in one line what could not be. Never raises.
 
@@ -132,6 +139,7 @@ class Shipper:
         if self._life is life:
             known = (msgspec.structs.replace(each, ended=False) for each in self._book.all())
             self._life, self._book = None, AddressBook(known)
+            self._past.append(life)
 
     def _begin(self) -> Lifetime:
         with self._beginning:
@@ -152,7 +160,7 @@ class Shipper:
     def forked(self) -> None:
         """In a forked child: leave the parent's journal to the parent, and begin one of our own when needed."""
         pace.reset()  # another thread may have held its lock at the fork
-        life, self._life, self._beginning = self._life, None, threading.Lock()
+        life, self._life, self._past, self._beginning = self._life, None, [], threading.Lock()
         if life is None:
             return
         life.segments.abandon()
