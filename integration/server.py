@@ -17,17 +17,43 @@ STARTS_WITHIN = 180  # seconds; it takes 10 to 25 on an idle machine
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
+class Server:
+    """A server that keeps its things in a folder; one that was killed starts again where it was."""
+
+    def __init__(self, folder: Path) -> None:
+        """Choose a free port, and start nothing."""
+        self.folder, self.port = folder, _free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Return when it answers. `RuntimeError`: it does not."""
+        with (self.folder / "log").open("a") as log:
+            self._process = _start(self.folder, self.uri, log)
+        _wait(self._process, self.uri, self.folder / "log")
+
+    def stop(self) -> None:
+        """Let it end."""
+        _stop(self._process)
+
+    def kill(self) -> None:
+        """End it and its workers at once, in the middle of whatever they do."""
+        if os.name == "nt":
+            return _stop(self._process)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(15)
+        return None
+
+
 @contextlib.contextmanager
 def mlflow_server_at(folder: Path) -> Iterator[str]:
     """Run a server that keeps its things in a folder, and give its tracking URI."""
-    uri = f"http://127.0.0.1:{_free_port()}"
-    with (folder / "log").open("w") as log:
-        server = _start(folder, uri, log)
-        try:
-            _wait(server, uri, folder / "log")
-            yield uri
-        finally:
-            _stop(server)
+    server = Server(folder)
+    try:
+        server.start()
+        yield server.uri
+    finally:
+        server.stop()
 
 
 def _start(folder: Path, uri: str, log) -> subprocess.Popen:

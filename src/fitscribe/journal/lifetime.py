@@ -178,7 +178,7 @@ class Lifetime:
 
     def _turn(self) -> bool:
         """Rest until there is something, then deliver one window of it."""
-        segment = self.segments.front() if self._pulse.rest(self._unread, self._full) else None
+        segment = self.segments.front() if self._pulse.rest(self._unread, self._full, self._said) else None
         if segment is None:
             return True
         if not self._full():
@@ -229,6 +229,9 @@ class Lifetime:
     def _unread(self) -> bool:
         segment = self.segments.front()
         return segment is not None and segment.acked < segment.written
+
+    def _said(self) -> int:
+        return self.segments.count
 
     def _full(self) -> bool:
         segment = self.segments.front()

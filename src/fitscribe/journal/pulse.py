@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 __all__ = ["Pulse"]
 
-LINGER = 0.03  # seconds from the first record of a burst to its delivery
-LONGEST_LINGER = 0.5  # in a steady stream, so that it travels in few requests
+LINGER = 0.03  # seconds without a record after which a burst is over
+LONGEST_LINGER = 1.0  # from the first record of a steady stream to its delivery, so that it travels in few requests
 AGAIN = 0.5  # seconds between attempts while somebody waits
 
 
@@ -24,7 +25,6 @@ class Pulse:
         self._stop = threading.Event()
         self._waiting = 0
         self._counting = threading.RLock()
-        self._linger = LINGER
 
     @property
     def stopped(self) -> bool:
@@ -57,15 +57,19 @@ class Pulse:
                 if not self._waiting and not self.stopped:
                     self._hurry.clear()
 
-    def rest(self, work: Callable[[], bool], full: Callable[[], bool]) -> bool:
-        """Sleep until there is work, and a moment longer, so that a burst travels together; False without work."""
+    def rest(self, work: Callable[[], bool], full: Callable[[], bool], said: Callable[[], int]) -> bool:
+        """Sleep until there is work, and as long as more is `said`, so that a burst travels together.
+
+        A burst waits a second at most, and not for a `full` load or when somebody waits. False without work.
+        """
         if not work():
-            self._linger = LINGER
             self._sleep(work)
             if not work():
                 return False
-        if not full() and not self._hurry.wait(self._linger):
-            self._linger = min(LONGEST_LINGER, 2 * self._linger)
+        until, before = time.monotonic() + LONGEST_LINGER, -1
+        while not full() and before != (before := said()) and time.monotonic() < until:
+            if self._hurry.wait(LINGER):
+                break
         return not self.stopped
 
     def _sleep(self, work: Callable[[], bool]) -> None:

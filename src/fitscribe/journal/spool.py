@@ -6,13 +6,13 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 from pathlib import Path
+
+from fitscribe.journal.snapshots import copied
 
 __all__ = ["Spool"]
 
 ODD = re.compile(r"[^A-Za-z0-9._-]+")
-PIECE = 1 << 30  # bytes per call of copy_file_range
 
 
 class Spool:
@@ -31,12 +31,15 @@ class Spool:
         return self.here / f"{next(self._numbers):06d}-{tail}"
 
     def keep(self, content: str | Path | bytes, name: str) -> Path:
-        """Copy a file, sharing its blocks where the file system can, or write bytes; return where it lies."""
+        """Copy a file, sharing its blocks where the file system can, or write bytes; return where it lies.
+
+        `OSError`: there is no room for it. `MissingFile`, `MisuseError`: there is no such file, or it is none.
+        """
         target = self.path(name)
         if isinstance(content, bytes):
-            target.write_bytes(content)
+            _written(content, target)
         else:
-            _copy(Path(content), target)
+            copied(Path(content), target)
         return target
 
     def name(self, file: Path) -> str:
@@ -52,12 +55,11 @@ class Spool:
                 folder.rmdir()
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy by the kernel, which shares blocks on btrfs, XFS and the like; plainly where it cannot."""
-    if hasattr(os, "copy_file_range"):
-        with contextlib.suppress(OSError), source.open("rb") as old, target.open("wb") as new:
-            while os.copy_file_range(old.fileno(), new.fileno(), PIECE):
-                pass
-            if target.stat().st_size == source.stat().st_size:
-                return
-    shutil.copyfile(source, target)
+def _written(content: bytes, target: Path) -> None:
+    """Write a file whole; what a full disk takes of it is removed."""
+    try:
+        target.write_bytes(content)
+    except OSError:
+        with contextlib.suppress(OSError):
+            target.unlink()
+        raise
