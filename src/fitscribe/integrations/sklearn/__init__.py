@@ -75,3 +75,11 @@ def _task(call: Any) -> Generator[None, Any, None]:
     """A task that scikit-learn handed to joblib: part of a training or a validation, never one of its own."""
     with unwatched():
         yield
+
+
+@integration.around("sklearn.utils.parallel:Parallel.__call__", nested=True)
+def _tasks(call: Any) -> Generator[None, Any, None]:
+    """All that scikit-learn runs in parallel, of which a search's candidates are followed."""
+    from fitscribe.integrations.sklearn import live
+
+    return live.followed(call)

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.sklearn.candidate import Candidate, name_of
+from fitscribe.integrations.sklearn.live import Live
 
-__all__ = ["is_search", "log_results"]
-
-SHORT = 100  # characters of a child's name
+__all__ = ["follow", "is_search", "log_results"]
 
 
 def is_search(estimator: Any) -> bool:
@@ -23,9 +23,30 @@ def is_search(estimator: Any) -> bool:
     return isinstance(estimator, BaseSearchCV)
 
 
+def follow(run: Any, search: Any, options: Mapping[str, Any]) -> Live | None:
+    """Return, for `with`, who lets candidates be child runs as they come in; None where only the best are wanted."""
+    if options["max_tuning_runs"] is not None:
+        return None
+    with guarded("following the search"):
+        return Live(run, search.estimator.get_params(deep=True), _labels(search, options))
+    return None
+
+
+def _labels(search: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    kind = type(search.estimator)
+    return {
+        "mlflow.autologging": "sklearn",
+        **(options["extra_tags"] or {}),
+        "estimator_name": kind.__name__,
+        "estimator_class": f"{kind.__module__}.{kind.__qualname__}",
+    }
+
+
 @guarded("recording the search")
-def log_results(run: Any, search: Any, options: Mapping[str, Any], began: float, seconds: float) -> None:
-    """Record what a finished search found; the children are written in the background.
+def log_results(
+    run: Any, search: Any, options: Mapping[str, Any], began: float, seconds: float, live: Live | None
+) -> None:
+    """Record what a finished search found; the children are written, or completed, in the background.
 
     `began` is when the fit began, in seconds since 1970, and `seconds` how long it took.
     """
@@ -34,15 +55,9 @@ def log_results(run: Any, search: Any, options: Mapping[str, Any], began: float,
     run.log_params({f"best_{name}": value for name, value in (getattr(search, "best_params_", None) or {}).items()})
     if (score := getattr(search, "best_score_", None)) is not None:
         run.log_metrics({"best_cv_score": score})
-    seed = search.estimator
-    labels = {
-        "mlflow.autologging": "sklearn",
-        **(options["extra_tags"] or {}),
-        "estimator_name": type(seed).__name__,
-        "estimator_class": f"{type(seed).__module__}.{type(seed).__qualname__}",
-    }
-    table = _Table(results, seed.get_params(deep=True), labels, best, began, seconds, search.n_splits_)
-    run.later(partial(_log_table, run, table, options["max_tuning_runs"]))
+    base = search.estimator.get_params(deep=True)
+    table = _Table(results, base, _labels(search, options), best, began, seconds, search.n_splits_)
+    run.later(partial(_log_table, run, table, options["max_tuning_runs"], live.rows if live else {}))
 
 
 class _Table:
@@ -98,27 +113,20 @@ class _Table:
         return sorted(sorted(rows, key=lambda row: ranks[row])[:limit])
 
 
-def _log_table(run: Any, table: _Table, limit: int | None) -> None:
+def _log_table(run: Any, table: _Table, limit: int | None, children: Mapping[int, Candidate]) -> None:
     run.log_text(_csv(table.results), "cv_results.csv")
     spans = table.times()
     for row in table.chosen(limit):
-        begins, ends = (round(seconds * 1000) for seconds in spans[row])
-        tags = {**table.tags, **({"fitscribe.best": "true"} if row == table.best else {})}
-        child = run.child(_name(table.candidates[row]), tags=tags, at=begins)
         extra = {name: table.results[name][row] for name in ("iter", "n_resources") if name in table.results}
+        best = {"fitscribe.best": "true"} if row == table.best else {}
+        if row in children:
+            children[row].settle(table.numbers(row), extra, best)
+            continue
+        begins, ends = (round(seconds * 1000) for seconds in spans[row])
+        child = run.child(name_of(table.candidates[row]), tags={**table.tags, **best}, at=begins)
         child.log_params({**table.base, **table.candidates[row], **extra})
         child.log_metrics(table.numbers(row), at=ends)
         child.end("FAILED" if table.failed(row) else "FINISHED", at=ends)
-
-
-def _name(params: Mapping[str, Any]) -> str:
-    """Name a candidate by what sets it apart: `C=0.1, kernel=rbf`."""
-    words = ", ".join(f"{name.rpartition('__')[2]}={_short(value)}" for name, value in params.items())
-    return words if len(words) <= SHORT else words[: SHORT - 3] + "..."
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _csv(results: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -46,16 +47,18 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         inside = params.log_plain(run, estimator, deep=not searches)
         if options["log_datasets"]:
             _log_dataset(run, data)
+        live = search.follow(run, estimator, options) if searches else None
         began, clock = time.time(), time.perf_counter()
         try:
-            yield
+            with live or nullcontext():
+                yield
         finally:
             if inside:
                 run.later(partial(params.log_inside, run, inside))
         seconds = time.perf_counter() - clock
         run.log_metrics({"fit_time": seconds, **scalars(estimator)})
         if searches:
-            search.log_results(run, estimator, options, began, seconds)
+            search.log_results(run, estimator, options, began, seconds, live)
         _keep_html(run, estimator)
         if searches and not hasattr(estimator, "best_estimator_"):
             return  # without a refit there is no model to ask or to keep
