@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from fitscribe.client import Client
 from fitscribe.entities import FileInfo
-from fitscribe.errors import MisuseError, NotBuiltYet
+from fitscribe.errors import MisuseError
 
 __all__ = ["download_artifacts", "get_artifact_uri", "list_artifacts", "load_dict", "load_image", "load_text"]
 
@@ -119,8 +119,6 @@ def _of_runs(uri: str) -> tuple[str, str]:
 def _of_folder(uri: str) -> tuple[str, str]:
     """Read the address that `run.info.artifact_uri` gives, with a path below it."""
     scheme = re.match(r"[a-z][a-z0-9+-]+(?=:)", uri)  # of one letter it is a drive
-    if scheme and scheme[0] not in ("mlflow-artifacts", "file"):
-        raise NotBuiltYet(f"artifacts at {scheme[0]}: are not supported yet ({uri}); use runs:/<run id>/<path>")
     found = re.search(r"[/\\]([0-9a-f]{32})[/\\]artifacts(?:[/\\](.*))?$", uri)
     if not found:
         raise MisuseError(f"{uri!r} is no artifact address of a run; write runs:/<run id>/<path>")

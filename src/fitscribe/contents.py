@@ -1,16 +1,46 @@
-"""Objects -> the bytes of a file: figures, images, dicts, tables."""
+"""What is recorded as files: the bytes of figures, images, dicts and tables, and the files of a folder."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from pathlib import PurePosixPath
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fitscribe import config
 from fitscribe.errors import MisuseError
+from fitscribe.guard import warn_once
 
-__all__ = ["dict_bytes", "figure_bytes", "image_bytes", "merged", "table_bytes", "table_columns"]
+__all__ = ["dict_bytes", "figure_bytes", "files_below", "image_bytes", "merged", "table_bytes", "table_columns"]
+
+
+def files_below(root: Path) -> list[Path]:
+    """Return the files in a folder and below it, in order; our own, and what is no file, are left out.
+
+    One warning names what was no file.
+    """
+    left: list[str] = []
+    found = sorted(_walked(root, left))
+    if left:
+        some = ", ".join(sorted(left)[:3]) + (", ..." if len(left) > 3 else "")
+        warn_once("%d thing(s) in %s are no plain files and are not logged: %s", len(left), root, some)
+    return found
+
+
+def _walked(root: Path, left: list[str]) -> Iterator[Path]:
+    own = config.folder()  # the journal would be recorded into itself
+    for folder, folders, names in os.walk(root, onerror=lambda error: left.append(f"{error.filename} (unreadable)")):
+        here = Path(folder)
+        folders[:] = [each for each in folders if (here / each).absolute() != own]
+        # a link to a folder may lead anywhere, also to the folder that it is in
+        left.extend(f"{each} (a link to a folder)" for each in folders if (here / each).is_symlink())
+        for name in names:
+            if (here / name).is_file():
+                yield here / name
+            else:
+                left.append(f"{name} (a broken link)" if (here / name).is_symlink() else name)
 
 
 def dict_bytes(values: Any, path: str) -> bytes:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,8 +15,9 @@ from fitscribe import artifacts
 from fitscribe.client import Client
 from fitscribe.config import configure
 from fitscribe.entities import FileInfo
-from fitscribe.errors import MisuseError, NotBuiltYet, NotFoundError, ServerError
+from fitscribe.errors import MisuseError, NotBuiltYet, NotFoundError, ServerError, TransportError
 from fitscribe.reading.downloads import LocalFolder, ServedFolder
+from fitscribe.reading.endpoint import close_transports
 from fitscribe.transport import Answer
 
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
@@ -141,7 +147,7 @@ def test_a_download_that_breaks_off_leaves_no_half_file(scripted, tmp_path):
 @pytest.mark.parametrize(
     ("artifact_uri", "words"),
     [
-        ("s3://kim:secret@bucket/1", f"of run {ID} lie in s3: \\(s3://bucket/1\\); this version reads"),
+        ("http://kim:secret@host/1", f"of run {ID} lie in http: \\(http://host/1\\); this version reads"),
         ("/srv/mlruns/1/artifacts", "a folder of the machine that serves http://tracking.test; start that server"),
         ("file:///srv/mlruns/1", "a folder of the machine that serves http://tracking.test; start that server"),
         ("mlflow-artifacts://other:5000/1", "lie in mlflow-artifacts:"),
@@ -169,6 +175,7 @@ def test_a_bare_path_of_a_server_on_this_machine_is_read(tmp_path):
         (f"mlflow-artifacts:/1/{ID}/artifacts", ""),
         (f"file:///home/kim/artifacts/0/{ID}/artifacts/artifacts/a%20b", "artifacts/a b"),
         (f"/srv/artifacts/0/{ID}/artifacts/x", "x"),
+        (f"s3://bucket/0/{ID}/artifacts/a/b.txt", "a/b.txt"),
         (f"C:\\runs\\{ID}\\artifacts\\x", "x"),
     ],
 )
@@ -208,3 +215,83 @@ def test_what_files_hold(monkeypatch):
 def test_folders_say_where_they_lie(served, local):
     assert isinstance(served._artifacts(ID), ServedFolder)
     assert isinstance(local._artifacts(ID), LocalFolder)
+
+
+class Breaking:
+    """A server that sends a file in pieces, each time breaking off after so many bytes; it knows ranges and ETags."""
+
+    def __init__(self, content: bytes, piece: int) -> None:
+        self.content, self.piece, self.tag, self.asked = content, piece, '"one"', []
+        shelf = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                if "/artifacts/" not in self.path.partition("?")[0]:
+                    listing = "mlflow-artifacts" in self.path
+                    body = json.dumps({} if listing else run_at(f"mlflow-artifacts:/1/{ID}")).encode()
+                    self.answer(200, body, len(body))
+                    return
+                asked = self.headers.get("Range", "bytes=0-")
+                shelf.asked.append(asked)
+                same = self.headers.get("If-Range", shelf.tag) == shelf.tag
+                start = int(asked[6:-1]) if same else 0
+                rest = shelf.content[start:]
+                self.answer(206 if start else 200, rest[: shelf.piece], len(rest))
+
+            def answer(self, status: int, body: bytes, length: int) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(length))
+                if shelf.tag:
+                    self.send_header("ETag", shelf.tag)
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                return None
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.uri = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+
+@pytest.fixture
+def breaking() -> Iterator[Breaking]:
+    opened = Breaking(bytes(range(256)) * 20_000, 2_000_000)
+    yield opened
+    close_transports()
+    opened.server.shutdown()
+    opened.server.server_close()
+
+
+def test_a_download_that_breaks_off_is_taken_up_where_it_was(breaking, tmp_path):
+    place = Client(breaking.uri).download_artifacts(ID, "big.bin", tmp_path)
+    assert Path(place).read_bytes() == breaking.content
+    starts = [int(asked[6:-1]) for asked in breaking.asked]
+    assert starts[0] == 0
+    assert all(1_500_000 < after - before <= 2_000_000 for before, after in pairwise(starts))
+    assert [each.name for each in tmp_path.iterdir()] == ["big.bin"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_its_start(breaking, tmp_path):
+    first, breaking.piece = breaking.content, 3_000_000
+
+    class Changing(list):
+        def append(self, asked):
+            super().append(asked)
+            if len(self) == 2:
+                breaking.content, breaking.tag, breaking.piece = first[::-1], '"two"', len(first)
+
+    breaking.asked = Changing()
+    place = Client(breaking.uri).download_artifacts(ID, "big.bin", tmp_path)
+    assert Path(place).read_bytes() == first[::-1]
+
+
+def test_a_server_that_never_sends_the_whole_leaves_no_half_file(breaking, tmp_path):
+    configure(read_timeout=1)
+    breaking.tag = ""
+    with pytest.raises(TransportError, match="the connection broke"):
+        Client(breaking.uri).download_artifacts(ID, "big.bin", tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -27,10 +27,10 @@ def test_no_path_leaves_the_runs_folder(path: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "root", "words"),
     [
-        (SERVER, "/srv/mlruns/0/r/artifacts", "is a folder of the server's machine, and not reachable from here"),
+        (SERVER, "/srv/mlruns/0/r/artifacts", "is a folder that does not exist on this machine"),
         (LOCAL, "/no/such/mlruns/0/r/artifacts", "is a folder that does not exist on this machine"),
         (LOCAL, "", "is empty"),
-        (SERVER, "s3://bucket/0/r/artifacts", "is in a store of s3:, which is not supported yet"),
+        (SERVER, "http://files.example/0/r/artifacts", "is at http:, where no run's files can be written"),
         (SERVER, "mlflow-artifacts://other:1/0/r", "is on another server than the tracking URI"),
     ],
 )

@@ -1,6 +1,6 @@
 from fitscribe.dialects import Address, AddressBook
 from fitscribe.journal.sorting import sorted_out, waves
-from fitscribe.records import ExperimentNamed, Params, Record, RunEnded, RunResumed, RunStarted, Source
+from fitscribe.records import Artifact, ExperimentNamed, Params, Record, RunEnded, RunResumed, RunStarted, Source
 
 
 def run(name: str, parent: str = "") -> RunStarted:
@@ -54,3 +54,14 @@ def test_runs_get_the_tags_of_the_source_but_their_own_win() -> None:
 def test_parents_in_a_circle_do_not_hang() -> None:
     book = AddressBook(Address(name, "http://a") for name in "ab")
     assert sum(len(wave) for wave in shown([run("a", "b"), run("b", "a")], book)) == 2
+
+
+def test_files_wait_for_the_values_of_all_runs() -> None:
+    book = AddressBook(Address(name, "http://a") for name in "abc")
+    file, ended, params = Artifact("a", 2, "model", "spool/1"), RunEnded("a", 3, "FINISHED"), Params("a", 2, {"x": "1"})
+    said: list[Record] = [run("a"), file, ended, params, run("b"), Artifact("c", 2, "x", "spool/2")]
+    assert shown(said, book) == [
+        [("a", [run("a"), params]), ("b", [run("b")])],
+        [("a", [file, ended]), ("c", [Artifact("c", 2, "x", "spool/2")])],
+    ]
+    assert shown([run("a"), file, ended], book) == [[("a", [run("a"), file, ended])]]

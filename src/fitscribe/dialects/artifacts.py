@@ -1,4 +1,4 @@
-"""Where the artifacts of a run go, by its artifact URI: the server's own route, or a folder on this machine."""
+"""Where the artifacts of a run go, by its artifact URI: the server's own route, a folder, or an object store."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ import ipaddress
 import os
 import shutil
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from fitscribe.errors import ServerError
+from fitscribe.errors import ServerError, TransportError
+from fitscribe.transport.objectstores import showable
 
-__all__ = ["copied", "place", "stored"]
+__all__ = ["ROUTE", "InStore", "copied", "loopback", "place", "stored", "unreachable"]
 
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
 
 
-def place(uri: str, root: str, path: str) -> str | Path:
+class InStore(NamedTuple):
+    """An artifact of an object store: the URI of the run's folder there, and the path below it."""
+
+    root: str
+    path: str
+
+
+def place(uri: str, root: str, path: str) -> str | Path | InStore:
     """Return the path of the PUT request for the artifact `path` of a run at `root`, or the file to copy to.
 
     `uri` is the tracking URI. `ServerError`: from here nothing can be written there, and what to do about it.
@@ -25,11 +34,13 @@ def place(uri: str, root: str, path: str) -> str | Path:
     parts = urlsplit(root)
     if parts.scheme == "mlflow-artifacts":
         if parts.netloc and parts.netloc != urlsplit(uri).netloc:
-            raise _unreachable(root, "is on another server than the tracking URI")
+            raise unreachable(root, "is on another server than the tracking URI")
         return "/".join([ROUTE, *map(_quoted, [*parts.path.strip("/").split("/"), *checked])])
     if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # C:\ is no scheme
         return _folder(uri, root, parts.scheme).joinpath(*checked)
-    raise _unreachable(root, f"is in a store of {parts.scheme}:, which is not supported yet")
+    if parts.scheme in ("http", "https", "runs", "models"):
+        raise unreachable(root, f"is at {parts.scheme}:, where no run's files can be written")
+    return InStore(root, "/".join(checked))
 
 
 def stored(experiment: str, theirs: str, path: str) -> str:
@@ -40,12 +51,20 @@ def stored(experiment: str, theirs: str, path: str) -> str:
 def copied(file: Path | bytes, target: Path) -> None:
     """Write an artifact to a folder that this machine shares with the server; all of it, or nothing."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    if isinstance(file, bytes):
-        unfinished.write_bytes(file)
-    else:
-        shutil.copyfile(file, unfinished)
-    os.replace(unfinished, target)
+    unfinished = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    try:
+        if isinstance(file, bytes):
+            unfinished.write_bytes(file)
+        else:
+            shutil.copyfile(file, unfinished)
+        size = len(file) if isinstance(file, bytes) else file.stat().st_size
+        if unfinished.stat().st_size != size:
+            raise TransportError(f"{target} has {unfinished.stat().st_size} of {size} bytes after it was copied")
+        os.replace(unfinished, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
 
 
 def _checked(path: str) -> list[str]:
@@ -60,28 +79,30 @@ def _quoted(segment: str) -> str:
 
 
 def _folder(uri: str, root: str, scheme: str) -> Path:
-    """Trust a bare path only where it means the same to the server as to us."""
+    """Return the folder that a bare path means here, which need not be the one that the server means."""
     if not root:
-        raise _unreachable(root, "is empty")
-    if not _loopback(urlsplit(uri).hostname or ""):
-        raise _unreachable(root, "is a folder of the server's machine, and not reachable from here")
+        raise unreachable(root, "is empty")
     folder = Path(unquote(urlsplit(root).path) if scheme == "file" else root)
-    # <store>/<experiment>/<run>/artifacts, of which the first upload makes all but the store; a server in a
-    # container answers on loopback too, and its folders are not here
-    if not any(each.exists() for each in [folder, *folder.parents][:4] if each != Path(folder.anchor)):
-        raise _unreachable(root, "is a folder that does not exist on this machine")
+    # <store>/<experiment>/<run>/artifacts, of which the first upload makes all but the store; that, too, on one machine
+    above = [folder, *folder.parents][: 5 if loopback(uri) else 4]
+    if not any(each.exists() for each in above if each != Path(folder.anchor)):
+        raise unreachable(root, "is a folder that does not exist on this machine")
     return folder
 
 
-def _loopback(host: str) -> bool:
+def loopback(uri: str) -> bool:
+    """True when the tracking URI names this machine, though perhaps a container on it."""
+    host = urlsplit(uri).hostname or ""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"
 
 
-def _unreachable(root: str, why: str) -> ServerError:
+def unreachable(root: str, why: str) -> ServerError:
+    """Return the error for a run's artifact folder that cannot be written from here, with what to do."""
     return ServerError(
         400,
         "",
-        f"the run's artifact folder {root!r} {why}; start the server with --serve-artifacts to take them itself",
+        f"the run's artifact folder {showable(root)!r} {why}; "
+        "start the server with --serve-artifacts to take them itself",
     )

@@ -1,24 +1,31 @@
-"""Artifacts at an MLflow endpoint: snapshots and charts, uploaded or copied to where the run keeps them."""
+"""Artifacts at an MLflow endpoint: snapshots and charts, by the road that the run's artifact URI asks for."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from fitscribe import charts, pace
 from fitscribe.dialects.answers import Broken, content
-from fitscribe.dialects.artifacts import copied, place, stored
+from fitscribe.dialects.artifacts import ROUTE, InStore, place, stored
 from fitscribe.dialects.calls import Calls
+from fitscribe.dialects.multipart import Multipart
 from fitscribe.dialects.parcels import Parcel
 from fitscribe.dialects.runs import Runs
-from fitscribe.errors import ServerError, TransportError
+from fitscribe.dialects.shared import SharedFolders
+from fitscribe.errors import ServerError
 from fitscribe.guard import guarded
 from fitscribe.records import Artifact, Drawing
+from fitscribe.transport.objectstores import ObjectStore
 
 __all__ = ["Files"]
 
 PATIENCE = 2.0  # seconds that a drawing stands back while the user trains
-TRIES = 5  # of an upload that the server breaks down on (500), as some do when a folder is in the file's way
+LARGE = 16 << 20  # bytes from which on the server is asked whether it has them all
 
 
 class Files:
@@ -27,6 +34,16 @@ class Files:
     def __init__(self, calls: Calls, runs: Runs) -> None:
         """Make no call yet."""
         self.calls, self.runs = calls, runs
+        self.moved = 0.0  # monotonic seconds of the last sign of life from a store beside the endpoint
+        self._multipart = Multipart(calls, self._moving)
+        self._shared = SharedFolders(calls)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._multipart.close()
+
+    def _moving(self) -> None:
+        self.moved = time.monotonic()
 
     def upload(self, parcel: Parcel, record: Artifact) -> None:
         """Upload a snapshot. `ServerError`: it is gone, or this endpoint cannot take it."""
@@ -47,30 +64,47 @@ class Files:
     def put(self, parcel: Parcel, path: str, body: Path | bytes) -> None:
         """Let the run have an artifact. `TransportError`: later; `ServerError`: never."""
         target = self._place(parcel, path)
-        if isinstance(target, Path):
-            return _copy(body, target)
-        try:
-            content(self.calls.uri, target, self.calls.transport.send("PUT", target, body))
-        except Broken as error:
-            parcel.breakdowns += 1
-            if parcel.breakdowns < TRIES:
-                raise
-            parcel.breakdowns = 0
-            raise ServerError(500, "", str(error)) from None
-        parcel.breakdowns = 0
-        return None
+        if isinstance(target, InStore):
+            with _as_file(body, target.path) as file:
+                ObjectStore(target.root, self._moving).put(file, target.path)
+        elif isinstance(target, Path):
+            root = self.runs.home(parcel)[1]
+            self._shared.write(body, target, parcel.book.theirs(parcel.run), root, path)
+        else:
+            self._send(parcel, target, body)
 
-    def _place(self, parcel: Parcel, path: str) -> str | Path:
+    def _send(self, parcel: Parcel, target: str, body: Path | bytes) -> None:
+        size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        below = target.removeprefix(f"{ROUTE}/")
+        if isinstance(body, Path) and self._multipart.fits(size) and self._multipart.upload(below, body):
+            return
+        content(self.calls.uri, target, self.calls.transport.send("PUT", target, body))
+        if size >= LARGE and not self.calls.local:
+            self._look(below, size)
+
+    def _look(self, below: str, size: int) -> None:
+        """See that a large file is whole there: a server may keep what came before its connection was cut."""
+        folder, _, name = unquote(below).rpartition("/")
+        with contextlib.suppress(ServerError):  # it does not list
+            answer = self.calls.transport.send("GET", ROUTE, {"path": folder})
+            for each in content(self.calls.uri, ROUTE, answer).get("files") or []:
+                there = int(each.get("file_size") or size)
+                if each.get("path") == name and there != size:
+                    raise Broken(f"{self.calls.uri} has {there} of {size} bytes of {name} after its upload")
+
+    def _place(self, parcel: Parcel, path: str) -> str | Path | InStore:
         experiment, root = self.runs.home(parcel)
         if self.calls.local:
             return stored(experiment, parcel.book.theirs(parcel.run), path)
         return place(self.calls.uri, root, path)
 
 
-def _copy(body: Path | bytes, target: Path) -> None:
-    try:
-        copied(body, target)
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-        raise ServerError(0, "", f"cannot write {target}: {error.strerror}") from None
-    except OSError as error:
-        raise TransportError(f"cannot write {target} now: {error.strerror or error}") from None
+@contextlib.contextmanager
+def _as_file(body: Path | bytes, path: str) -> Iterator[Path]:
+    if isinstance(body, Path):
+        yield body
+        return
+    with tempfile.TemporaryDirectory(prefix="fitscribe-") as folder:
+        file = Path(folder, f"content{PurePosixPath(path).suffix}")
+        file.write_bytes(body)
+        yield file

@@ -8,9 +8,22 @@ from pathlib import Path
 import msgspec
 
 from fitscribe.dialects.parcels import AddressBook, Parcel
-from fitscribe.records import ExperimentNamed, Record, RunStarted, Source
+from fitscribe.records import (
+    Artifact,
+    Drawing,
+    ExperimentNamed,
+    Metrics,
+    ModelLogged,
+    Record,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    Source,
+)
 
 __all__ = ["sorted_out", "waves"]
+
+SLOW = (Artifact, Drawing, ModelLogged, RunEnded, RunResumed)
 
 
 def sorted_out(
@@ -22,7 +35,13 @@ def sorted_out(
     might overtake the beginning of the other.
     """
     found: dict[tuple[str, str], list[Record]] = {}
+    places: dict[str, list[Record]] = {}  # of metrics, which are most of what is said
     for record in records:
+        if type(record) is Metrics:
+            if (place := places.get(record.run)) is None:
+                place = places[record.run] = found.setdefault(_place(record.run, book), [])
+            place.append(record)
+            continue
         if isinstance(record, Source):
             continue
         if isinstance(record, ExperimentNamed):
@@ -30,16 +49,21 @@ def sorted_out(
             continue
         if isinstance(record, RunStarted):
             record = msgspec.structs.replace(record, tags={**source, **record.tags})  # noqa: PLW2901
-        run = book.owner(record.run)
-        address = book.get(run)
-        found.setdefault((run, address.to if address else ""), []).append(record)
+        found.setdefault(_place(record.run, book), []).append(record)
     return [Parcel(run, to, said, book, folders) for (run, to), said in found.items()]
+
+
+def _place(run: str, book: AddressBook) -> tuple[str, str]:
+    owner = book.owner(run)
+    address = book.get(owner)
+    return owner, address.to if address else ""
 
 
 def waves(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
     """Return the parcels as waves to deliver one after the other.
 
     A run with children in the window is created in a wave before theirs; what else is said of it goes with the last.
+    Files go when the values of all runs are there: a large one may take minutes.
     """
     starts = {record.run: record for parcel in parcels for record in parcel.records if isinstance(record, RunStarted)}
     parents = {record.parent for record in starts.values()} & starts.keys()
@@ -55,7 +79,24 @@ def waves(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
                 last.append(Parcel(parcel.run, parcel.to, rest, parcel.book, parcel.folders))
         else:
             last.append(parcel)
-    return [*(first[depth] for depth in sorted(first)), *([last] if last else [])]
+    return [*(first[depth] for depth in sorted(first)), *(wave for wave in _files_apart(last) if wave)]
+
+
+def _files_apart(parcels: list[Parcel]) -> tuple[list[Parcel], list[Parcel]]:
+    """Part files, and how their runs end, from all else; one run alone does so by itself."""
+    if len(parcels) < 2:
+        return parcels, []
+    values: list[Parcel] = []
+    files: list[Parcel] = []
+    for parcel in parcels:
+        if not any(isinstance(record, Artifact) for record in parcel.records):
+            values.append(parcel)
+            continue
+        for wave, slow in ((values, False), (files, True)):
+            some = [record for record in parcel.records if isinstance(record, SLOW) is slow]
+            if some:
+                wave.append(Parcel(parcel.run, parcel.to, some, parcel.book, parcel.folders))
+    return values, files
 
 
 def _depth(run: str, starts: dict[str, RunStarted]) -> int:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from fitscribe.entities import FileInfo, Run
-from fitscribe.errors import MisuseError, NotBuiltYet, NotFoundError, ServerError
+from fitscribe.errors import NotBuiltYet, NotFoundError
 from fitscribe.reading import answers
 from fitscribe.reading.endpoint import Endpoint
+from fitscribe.reading.places import into, made, partial, parts, safe
 from fitscribe.reading.refusals import refusal
+from fitscribe.reading.stores import StoreFolder
+from fitscribe.transport.objectstores import showable
 
 __all__ = ["ArtifactFolder", "LocalFolder", "ServedFolder", "artifact_folder"]
 
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
-FORBIDDEN = ("", ".", "..")
 DEEPEST = 64  # folders below one another; a server that lists a folder within itself goes no further
 
 
@@ -36,24 +37,22 @@ class ArtifactFolder(Protocol):
 def artifact_folder(endpoint: Endpoint, run: Run) -> ArtifactFolder:
     """Return the artifact folder of a run. `NotBuiltYet`: it lies in a store that this version cannot read."""
     uri, run_id = run.info.artifact_uri, run.info.run_id
-    parts = urlsplit(uri)
-    if parts.scheme == "mlflow-artifacts" and not parts.netloc:
-        return ServedFolder(endpoint, unquote(parts.path).strip("/"), run_id)
-    if parts.scheme == "file" or (uri and "://" not in uri and (not parts.scheme or len(parts.scheme) == 1)):
+    split = urlsplit(uri)
+    if split.scheme == "mlflow-artifacts" and not split.netloc:
+        return ServedFolder(endpoint, unquote(split.path).strip("/"), run_id)
+    if split.scheme == "file" or (uri and "://" not in uri and (not split.scheme or len(split.scheme) == 1)):
         if endpoint.shares_disk:
             return LocalFolder(_local(uri), run_id)
         raise NotBuiltYet(
             f"the artifacts of run {run_id} lie in {uri}, a folder of the machine that serves {endpoint.clean_uri}; "
             "start that server with --serve-artifacts to read them from here"
         )
-    where = f"in {parts.scheme}: ({_showable(uri)})" if parts.scheme else "nowhere that the server tells"
-    raise NotBuiltYet(f"the artifacts of run {run_id} lie {where}; this version reads mlflow-artifacts: and folders")
-
-
-def _showable(uri: str) -> str:
-    """Return a URI without user, password and query, which may sign a request."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    if split.netloc and split.scheme not in ("mlflow-artifacts", "http", "https"):
+        return StoreFolder(uri, run_id)
+    where = f"in {split.scheme}: ({showable(uri)})" if split.scheme else "nowhere that the server tells"
+    raise NotBuiltYet(
+        f"the artifacts of run {run_id} lie {where}; this version reads mlflow-artifacts:, folders and object stores"
+    )
 
 
 def _local(uri: str) -> Path:
@@ -73,7 +72,7 @@ class LocalFolder:
 
     def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name."""
-        folder = self.root.joinpath(*_parts(path))
+        folder = self.root.joinpath(*parts(path))
         if not folder.is_dir():
             return []
         entries = sorted((entry for entry in folder.iterdir() if entry.exists()), key=lambda entry: entry.name)
@@ -85,13 +84,13 @@ class LocalFolder:
 
     def download(self, path: str, target: str | os.PathLike[str] | None) -> Path:
         """Copy a file or folder into `target`; without one, return what is stored itself."""
-        parts = _parts(path)
-        stored = self.root.joinpath(*parts)
-        if not stored.exists() and parts:
+        names = parts(path)
+        stored = self.root.joinpath(*names)
+        if not stored.exists() and names:
             raise NotFoundError(f"run {self.run_id} has no artifact {path!r}")
         if target is None:
             return stored
-        place = _made(Path(target)).joinpath(*parts[-1:])
+        place = made(Path(target)).joinpath(*names[-1:])
         if stored.is_dir():
             shutil.copytree(stored, place, dirs_exist_ok=True)
         elif stored.exists():
@@ -108,36 +107,40 @@ class ServedFolder:
 
     def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name."""
-        parts = _parts(path)
-        query = {"path": "/".join([self.root, *parts])}
+        names = parts(path)
+        query = {"path": "/".join([self.root, *names])}
         answer, _ = self.endpoint.send("GET", ROUTE, query)
         if answer.status >= 300 or (answer.body and not isinstance(answer.body, dict)):
             raise refusal(answer, f"GET {ROUTE}", self.endpoint.clean_uri, f"artifact {path!r}", {})
         found = [answers.file_info(one) for one in answers.items(answer.body, "files")]
-        named = [FileInfo("/".join([*parts, _safe(one.path)]), one.is_dir, one.file_size) for one in found]
+        named = [FileInfo("/".join([*names, safe(one.path)]), one.is_dir, one.file_size) for one in found]
         return sorted(named, key=lambda one: one.path)
 
     def download(self, path: str, target: str | os.PathLike[str] | None) -> Path:
         """Fetch a file or folder into `target`, or into a new temporary folder."""
-        parts, listed = _parts(path), self.files(path)
+        names, listed = parts(path), self.files(path)
         if target is not None:
-            _made(Path(target))
-        if not parts or listed:
-            place = _into(target).joinpath(*parts[-1:])
-            self._folder(path, listed, _made(place))
+            made(Path(target))
+        if not names or listed:
+            place = into(target).joinpath(*names[-1:])
+            self._folder(path, listed, made(place))
             return place
-        content = self._content(path)  # before a folder is made for it
-        place = _into(target) / parts[-1]
-        _write(place, content)
+        place = into(target) / names[-1]
+        try:
+            self._fetch(path, place)
+        except NotFoundError:
+            if target is None:  # nobody knows of the folder that was made for it
+                place.parent.rmdir()
+            raise
         return place
 
     def _folder(self, path: str, listed: list[FileInfo], place: Path) -> None:
-        for info, relative in self._all_below(listed, PurePosixPath(*_parts(path)), 0):
+        for info, relative in self._all_below(listed, PurePosixPath(*parts(path)), 0):
             here = place.joinpath(*relative.parts)
             if info.is_dir:
-                _made(here)
+                made(here)
             else:
-                _write(here, self._content(info.path))
+                self._fetch(info.path, here)
 
     def _all_below(
         self, listed: list[FileInfo], start: PurePosixPath, depth: int
@@ -147,50 +150,16 @@ class ServedFolder:
             if info.is_dir and depth < DEEPEST:
                 yield from self._all_below(self.files(info.path), start, depth + 1)
 
-    def _content(self, path: str) -> bytes:
-        request = f"{ROUTE}/{quote(self.root)}/{quote('/'.join(_parts(path)))}"
-        answer, _ = self.endpoint.send("GET", request, None)
-        if answer.status == 200 and isinstance(answer.body, Path):
-            return answer.body.read_bytes()
-        if answer.status == 200 and isinstance(answer.body, bytes):
-            return answer.body
-        if answer.status in (400, 404):
-            raise NotFoundError(f"run {self.run_id} has no artifact {path!r}")
-        raise refusal(answer, f"GET {request}", self.endpoint.clean_uri, f"artifact {path!r}", {})
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    """Return the names of a path that a user gave. `MisuseError`: it would leave the run's folder."""
-    names = tuple(name for name in str(path).split("/") if name not in ("", "."))
-    if str(path).startswith("/") or not all(_is_name(name) for name in names):
-        raise MisuseError(f"the artifact path {path!r} must stay in the run's folder; write it like 'folder/file.txt'")
-    return names
-
-
-def _safe(path: str) -> str:
-    """Return the name of a listed file. `ServerError`: a name that would leave the folder it is written to."""
-    name = path.rstrip("/")
-    if not _is_name(name):
-        raise ServerError(200, "", f"the server lists an artifact named {path!r}, which is no name of a file")
-    return name
-
-
-def _is_name(name: str) -> bool:
-    odd = "/\\\0:" if os.name == "nt" else "/\0"
-    return name not in FORBIDDEN and not any(character in name for character in odd)
-
-
-def _into(target: str | os.PathLike[str] | None) -> Path:
-    return Path(tempfile.mkdtemp(prefix="fitscribe-") if target is None else target)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _write(place: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    partial = place.with_name(f".{place.name}.{os.getpid()}.part")
-    partial.write_bytes(content)
-    os.replace(partial, place)
+    def _fetch(self, path: str, place: Path) -> None:
+        """Write a file whole or not at all, as it comes."""
+        request = f"{ROUTE}/{quote(self.root)}/{quote('/'.join(parts(path)))}"
+        with partial(place) as part:
+            answer, _ = self.endpoint.send("GET", request, part)
+            if answer.status in (400, 404):
+                raise NotFoundError(f"run {self.run_id} has no artifact {path!r}")
+            if answer.status not in (200, 206) or not isinstance(answer.body, (Path, bytes)):
+                raise refusal(answer, f"GET {request}", self.endpoint.clean_uri, f"artifact {path!r}", {})
+            if isinstance(answer.body, bytes):
+                part.write_bytes(answer.body)
+            elif answer.body != part:  # an embedded store names its own file
+                shutil.copyfile(answer.body, part)

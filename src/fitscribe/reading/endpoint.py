@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fitscribe.config import Settings, directory_of, settings, without_credentials
-from fitscribe.errors import TransportError
+from fitscribe.errors import MisuseError, TransportError
 from fitscribe.reading.refusals import refusal, words_of
 from fitscribe.transport import Answer, Transport, Unsent
 
@@ -45,6 +45,11 @@ def _transport(uri: str, seconds: float = 0.0) -> Transport:
         from fitscribe.transport.local import Local
 
         return Local(directory)
+    if urlsplit(uri).scheme not in ("http", "https"):
+        raise MisuseError(
+            f"{without_credentials(uri)} takes what is recorded and cannot be asked for it; what reads (search_runs, "
+            "get_run, load_model, ...) needs a tracking URI http(s)://host:port, or a folder"
+        )
     from fitscribe.transport.http import Http
 
     return Http(uri, timeout=seconds or settings().read_timeout)
@@ -133,7 +138,7 @@ class Endpoint:
         raise refusal(answer, f"{method} {API}{path}", self.clean_uri, what, request)
 
     def send(
-        self, method: str, path: str, body: dict[str, Any] | None, deadline: Deadline | None = None
+        self, method: str, path: str, body: dict[str, Any] | Path | None, deadline: Deadline | None = None
     ) -> tuple[Answer, bool]:
         """Send until an answer is final; return it, and whether an earlier attempt may have reached the endpoint.
 
@@ -156,7 +161,7 @@ class Endpoint:
                 raise TransportError(self._gave_up(f"{method} {path}", deadline, trouble), wait=wait)
             attempt += 1
 
-    def _once(self, method: str, path: str, body: dict[str, Any] | None, deadline: Deadline) -> Answer:
+    def _once(self, method: str, path: str, body: dict[str, Any] | Path | None, deadline: Deadline) -> Answer:
         if self._transport or self.directory or deadline.fresh():
             return self.transport.send(method, path, body)
         # the shared road would wait for the whole read timeout again
