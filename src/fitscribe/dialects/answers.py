@@ -9,11 +9,10 @@ from typing import Any
 
 from fitscribe.errors import ServerError, TransportError
 from fitscribe.guard import warn_once
-from fitscribe.transport import Answer
+from fitscribe.transport import LATER, Answer
 
-__all__ = ["Absent", "Broken", "content"]
+__all__ = ["Absent", "Awaited", "Broken", "Poison", "content"]
 
-LATER = (408, 425, 429)
 UNWELCOME = (401, 403)
 PATIENCE = 60.0  # seconds between attempts with a credential that was not taken
 FOR_GOOD = "INVALID_STATE"  # what the protocol says with 500 about deleted experiments
@@ -25,6 +24,19 @@ class Absent(ServerError):
 
 class Broken(TransportError):
     """The endpoint broke down on the request (500): it may be the request's fault."""
+
+    alone = True  # other requests need not fail as well
+
+
+class Awaited(TransportError):
+    """What another process is about to create is not there yet, which is no trouble."""
+
+    alone = True
+    awaited = True
+
+
+class Poison(ServerError):
+    """The endpoint breaks down on this request again and again, and on nothing else."""
 
 
 def content(uri: str, path: str, answer: Answer) -> dict[str, Any]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 
+from fitscribe.dialects.limits import Kind, Limits
 from fitscribe.records import Metrics, Params, Record, Tags
 
 __all__ = ["Batch", "Item", "items", "packed"]
 
-Kind: TypeAlias = Literal["params", "metrics", "tags"]
-
-LIMITS: dict[Kind, int] = {"params": 100, "tags": 100, "metrics": 1000}
-IN_ALL = 1000
-BYTES = 900_000  # of JSON in a request; the protocol's limit is 1 MB
 AROUND = 100  # bytes of JSON around a key and a value
 INT64 = 2**63
 
@@ -69,6 +65,10 @@ class Batch(NamedTuple):
             body.setdefault(item.kind, []).append(item.wire())
         return body
 
+    def weight(self) -> int:
+        """Return about how many bytes of JSON it takes, at most."""
+        return sum(item.weight() for item in self.items)
+
     def keys(self) -> list[tuple[Kind, str]]:
         """Return the different keys, in order."""
         return list(dict.fromkeys((item.kind, item.key) for item in self.items))
@@ -102,7 +102,7 @@ def items(records: Iterable[Record]) -> Iterator[Item]:
                         yield Item("tags", key, tag, at)
 
 
-def packed(given: Iterable[Item]) -> list[Batch]:
+def packed(given: Iterable[Item], limits: Limits | None = None) -> list[Batch]:
     """Pack items: a param said twice goes once, the last value of a tag wins, metric points keep their order.
 
     A param with a second value goes in a batch of its own, which the endpoint will refuse in its own words.
@@ -118,18 +118,19 @@ def packed(given: Iterable[Item]) -> list[Batch]:
             tags[item.key] = item
         elif params.setdefault(item.key, item).value != item.value:
             conflicts.append(item)
-    return [*_filled([*params.values(), *tags.values(), *metrics]), *(Batch([item]) for item in conflicts)]
+    told = [*params.values(), *tags.values(), *metrics]
+    return [*_filled(told, limits or Limits()), *(Batch([item]) for item in conflicts)]
 
 
-def _filled(given: list[Item]) -> Iterator[Batch]:
+def _filled(given: list[Item], limits: Limits) -> Iterator[Batch]:
     """Fill one batch after the other, each with as much of each kind as fits."""
     while given:
-        room: dict[Kind, int] = dict(LIMITS)
+        room: dict[Kind, int] = dict(limits.counts)
         batch: list[Item] = []
         left: list[Item] = []
         weight = 0
         for place, item in enumerate(given):
-            if len(batch) == IN_ALL or ((weight := weight + item.weight()) > BYTES and batch):
+            if len(batch) == limits.in_all or ((weight := weight + item.weight()) > limits.bytes and batch):
                 left.extend(given[place:])
                 break
             room[item.kind] -= 1

@@ -10,7 +10,7 @@ from fitscribe.config import directory_of, without_credentials
 from fitscribe.dialects.answers import Absent, content
 from fitscribe.dialects.batches import Batch
 from fitscribe.errors import ServerError, TransportError
-from fitscribe.guard import inform, warn_once
+from fitscribe.guard import inform
 from fitscribe.records import Record
 from fitscribe.transport import Transport
 
@@ -19,6 +19,7 @@ __all__ = ["MISSING", "Calls", "Step"]
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 TAKEN = ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS")
 PREFIX = "/api/2.0/mlflow/"
+PAGES = 3  # web pages that may come in a row from a proxy, and not from the server
 
 
 class Step(NamedTuple):
@@ -27,6 +28,9 @@ class Step(NamedTuple):
     do: Callable[[], list[Step] | None]
     says: Sequence[Record] | Batch
     vital: bool = False  # without it nothing else of the run can be written
+    otherwise: Callable[[ServerError], list[Step]] | None = None  # what to do instead when it is refused; may raise
+    upload: bool = False  # it is a file's, not a value's
+    suspect: bool = False  # it is part of what the endpoint broke down on
 
     def records(self, run: str) -> list[Record]:
         """Return what is lost with this step."""
@@ -43,6 +47,7 @@ class Calls:
         self.transport, self.uri = transport, without_credentials(uri)
         self.local = directory_of(uri) is not None
         self._absent: set[str] = set()
+        self._said: set[str] = set()
         self._experiments: dict[str, str] = {}
         self._naming = threading.Lock()
 
@@ -56,11 +61,31 @@ class Calls:
             return self.ask(method, tail, body)
         except Absent as error:
             # a proxy without its server, or a mistake in the URI: neither is for good
-            warn_once(
-                "%s does not look like a tracking server: %s answered %d (%s). Check the tracking URI",
-                *(self.uri, PREFIX + tail, error.status, error.message),
-            )
-            raise TransportError(f"{self.uri} does not serve {PREFIX}{tail} ({error.message})", wait=10) from None
+            raise TransportError(
+                f"{self.uri} does not look like a tracking server: {PREFIX}{tail} answered {error.status} "
+                f"({error.message}). Check the tracking URI.",
+                wait=10,
+            ) from None
+
+    def offers(self, feature: str, consequence: str, tail: str, body: dict[str, Any]) -> bool:
+        """Make a POST of a run that the endpoint may lack; False where it does, which is said once.
+
+        A web page in between is no proof: the endpoint must show the run, and lack the path, a few times in turn.
+        """
+        if feature in self._absent:
+            return False
+        asked = 0
+        while True:
+            try:
+                self.ask("POST", tail, body)
+                return True
+            except Absent as error:
+                asked += 1
+                if asked > (1 if error.code else PAGES):
+                    break
+                self.need("GET", "runs/get", {"run_id": body["run_id"]})
+        self.note_absent(feature, consequence)
+        return False
 
     def lacks(self, feature: str) -> bool:
         """True when the endpoint was found to lack a feature."""
@@ -68,9 +93,14 @@ class Calls:
 
     def note_absent(self, feature: str, consequence: str) -> None:
         """Remember that the endpoint lacks a feature, and say so the first time."""
-        if feature not in self._absent:
-            self._absent.add(feature)
-            inform("%s has no %s: %s", self.uri, feature, consequence)
+        self._absent.add(feature)
+        self.once("%s has no %s: %s", self.uri, feature, consequence)
+
+    def once(self, message: str, *args: object) -> None:
+        """Say something of this endpoint, the first time that it comes up."""
+        if message % args not in self._said:
+            self._said.add(message % args)
+            inform(message, *args)
 
     def experiment(self, name: str, given: str) -> str:
         """Return the id of an experiment, which is created if need be; without name and id, the default one."""

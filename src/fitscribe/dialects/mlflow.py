@@ -9,12 +9,14 @@ from typing import TypeVar
 
 import msgspec
 
-from fitscribe.dialects.answers import Absent
-from fitscribe.dialects.batches import INT64, Item, items, packed
+from fitscribe.dialects.answers import Absent, Broken, Poison
+from fitscribe.dialects.batches import INT64, Item, items
 from fitscribe.dialects.calls import MISSING, Calls, Step
 from fitscribe.dialects.files import Files
+from fitscribe.dialects.kept import DATASETS, Kept
 from fitscribe.dialects.parcels import Parcel
-from fitscribe.dialects.runs import Runs
+from fitscribe.dialects.runs import LAST_RUNG, Runs
+from fitscribe.dialects.trials import Trials
 from fitscribe.dialects.values import Values
 from fitscribe.errors import ServerError
 from fitscribe.records import (
@@ -35,11 +37,15 @@ from fitscribe.transport import Transport
 
 __all__ = ["MLflow"]
 
+GONE = "INVALID_STATE"  # the code for an experiment that is deleted
+
 R = TypeVar("R", bound=Record)
 
 
 class MLflow:
     """One endpoint. A parcel is planned as steps once; a step that was done is not done again after a failure."""
+
+    tidies = True  # a run that ended comes once more, in a parcel that is `closing`
 
     def __init__(self, transport: Transport, uri: str) -> None:
         """Speak over `transport` to the endpoint with the canonical tracking URI `uri`."""
@@ -48,21 +54,28 @@ class MLflow:
         self.runs = Runs(self.calls)
         self.values = Values(self.calls, self.runs)
         self.files = Files(self.calls, self.runs)
+        self.kept = Kept(self.calls, self.runs, self.files)
+        self.trials = Trials(self.calls, self.runs, self.files)
         self.parallel = 1 if self.calls.local else 8  # the embedded store writes one thing at a time
 
     @property
     def moved(self) -> float:
         """Monotonic seconds of the last sign of life from the endpoint."""
-        return float(getattr(self.transport, "moved", 0.0))
+        return max(float(getattr(self.transport, "moved", 0.0)), self.files.moved)
 
     def close(self) -> None:
         """Let go of the transport's connections."""
+        self.files.close()
         self.transport.close()
 
     def write(self, parcel: Parcel) -> None:
         """Write what is left of a parcel; see `Dialect.write`."""
         if parcel.address.refused:
             return parcel.refuse(parcel.records, parcel.address.refused)
+        if parcel.closing:
+            return self.runs.ghosts.lay(parcel)
+        if parcel.posthumous and parcel.rest is None and self.runs.is_over(parcel):
+            return None
         if parcel.rest is None:
             parcel.rest = deque(self._plan(parcel))
         while parcel.rest:
@@ -71,12 +84,27 @@ class MLflow:
                 more = step.do() or []
             except ServerError as error:
                 more = self._refused(parcel, step, error)
+            except Broken as error:
+                more = self._judged(parcel, step, error)
             parcel.rest.popleft()
-            parcel.rest.extendleft(reversed(more))
+            parcel.rest.extendleft(reversed([*more, *self.trials.tidy(parcel, step)]))
+            parcel.breakdowns.clear()
         return None
 
+    def _judged(self, parcel: Parcel, step: Step, error: Broken) -> list[Step]:
+        """Treat what the endpoint breaks down on as what it refuses, once that is proved."""
+        try:
+            return self.trials.judge(parcel, step, error)
+        except ServerError as verdict:
+            return [each._replace(suspect=True) for each in self._refused(parcel, step, verdict)]
+
     def _refused(self, parcel: Parcel, step: Step, error: ServerError) -> list[Step]:
-        """Set aside what a step said; where the run itself is missing, all the rest too."""
+        """Do something else instead, or set aside what a step said; where the run is missing, all the rest too."""
+        if step.otherwise is not None:
+            try:
+                return step.otherwise(error)
+            except ServerError as final:
+                error = final
         gone = error.code == MISSING and not step.vital
         if gone and parcel.address.foreign:
             raise self.runs.missing(parcel) from None
@@ -92,19 +120,22 @@ class MLflow:
     def _plan(self, parcel: Parcel) -> list[Step]:
         tags = {key: Item("tags", key, value, r.at) for r in _of(parcel, Tags) for key, value in r.values.items()}
         there = [tag for tag in tags.values() if tag.value is not None]
-        first = self._first(parcel, there)
         told = list(items(r for r in parcel.records if isinstance(r, Params | Metrics)))
-        batches = packed([*_sound(parcel, told), *([] if _of(parcel, RunStarted) else there)])
         return [
-            *first,
-            *(self.values.step(parcel, batch) for batch in batches),
+            *self._first(parcel, there),
+            *self.values.steps(parcel, [*_sound(parcel, told), *([] if _of(parcel, RunStarted) else there)]),
             *self._inputs(parcel, _of(parcel, DatasetUsed)),
             *(
                 Step(partial(self._untag, parcel, t.key), [t.record(parcel.run)])
                 for t in tags.values()
                 if t not in there
             ),
-            *(Step(partial(self._file, parcel, r), [r]) for r in parcel.records if isinstance(r, Artifact | Drawing)),
+            *(
+                Step(partial(self._file, parcel, r), [r], upload=True)
+                for r in parcel.records
+                if isinstance(r, Artifact | Drawing)
+            ),
+            Step(partial(self.kept.steps, parcel), []),
             *(Step(partial(self._model, parcel, r), [r]) for r in _of(parcel, ModelLogged)),
             *self._status(parcel),
         ]
@@ -115,62 +146,70 @@ class MLflow:
         started = _of(parcel, RunStarted)
         if started:
             born = {tag.key: tag.value for tag in tags}
-            return [*named, Step(partial(self._create, parcel, started[0], born), started, vital=True)]
+            return [*named, self._create(parcel, started[0], born, 0)]
         if parcel.run and not parcel.book.theirs(parcel.run):
             return [*named, Step(partial(self.runs.find, parcel), [], vital=True)]
         return named
 
-    def _create(self, parcel: Parcel, started: RunStarted, tags: dict[str, str]) -> list[Step]:
-        return [self.values.step(parcel, batch) for batch in packed(self.runs.create(parcel, started, tags).items)]
+    def _create(self, parcel: Parcel, started: RunStarted, tags: dict[str, str], rung: int) -> Step:
+        """Return the step that creates the run; where it is refused, the next one creates it with fewer tags."""
+
+        def create() -> list[Step]:
+            return self.values.steps(parcel, self.runs.create(parcel, started, tags, rung))
+
+        def otherwise(error: ServerError) -> list[Step]:
+            if (error.status != 400 or error.code == GONE) and not isinstance(error, Poison):
+                raise error
+            return [self._create(parcel, started, tags, rung + 1)]
+
+        told: list[Record] = [started, *([Tags(parcel.run, started.at, dict(tags))] if tags else [])]
+        return Step(create, told, vital=True, otherwise=otherwise if rung < LAST_RUNG else None)
 
     def _experiment(self, name: str) -> None:
         self.calls.experiment(name, "")
 
     def _inputs(self, parcel: Parcel, datasets: Sequence[DatasetUsed]) -> list[Step]:
-        return [Step(partial(self._use, parcel, datasets), datasets)] if datasets else []
-
-    def _use(self, parcel: Parcel, datasets: Sequence[DatasetUsed]) -> list[Step]:
-        if self.calls.lacks("log-inputs"):
-            return []
-        body = {"run_id": parcel.book.theirs(parcel.run), "datasets": [_input(each) for each in datasets]}
-        try:
-            self.calls.ask("POST", "runs/log-inputs", body)
-        except Absent:
-            self.calls.note_absent("log-inputs", "datasets are not recorded there")
-        except ServerError as error:
-            if error.status != 400 or len(datasets) == 1:
-                raise
+        def otherwise(error: ServerError) -> list[Step]:
+            if len(datasets) == 1 or not (error.status == 400 or isinstance(error, Poison)):
+                raise error
             return [step for each in datasets for step in self._inputs(parcel, [each])]
-        return []
+
+        return [Step(partial(self._use, parcel, datasets), datasets, otherwise=otherwise)] if datasets else []
+
+    def _use(self, parcel: Parcel, datasets: Sequence[DatasetUsed]) -> None:
+        told = [_input(each) for each in datasets]
+        body = {"run_id": parcel.book.theirs(parcel.run), "datasets": told}
+        if not self.calls.offers("log-inputs", f"datasets are in the artifact {DATASETS}", "runs/log-inputs", body):
+            for record in datasets:
+                parcel.keep(DATASETS, [_input(record)], record)
 
     def _untag(self, parcel: Parcel, key: str) -> None:
+        body = {"run_id": parcel.book.theirs(parcel.run), "key": key}
         try:
-            self.calls.ask("POST", "runs/delete-tag", {"run_id": parcel.book.theirs(parcel.run), "key": key})
-        except Absent:
-            self.calls.note_absent("delete-tag", "tags stay as they are there")
+            self.calls.offers("delete-tag", "tags stay as they are there", "runs/delete-tag", body)
         except ServerError as error:
             if error.status != 404:  # it is gone: what was wanted
                 raise
 
     def _file(self, parcel: Parcel, record: Artifact | Drawing) -> None:
-        if isinstance(record, Artifact):
-            self.files.upload(parcel, record)
-        else:
-            self.files.draw(parcel, record)
+        try:
+            if isinstance(record, Drawing):
+                self.files.draw(parcel, record)
+            elif not self.kept.takes_in(parcel, record):
+                self.files.upload(parcel, record)
+        except Absent as error:
+            if error.code:
+                raise
+            raise Broken(f"{self.calls.uri} answered {error.status} ({error.message}) to {record.path}") from None
 
     def _model(self, parcel: Parcel, record: ModelLogged) -> None:
         if record.register_as:
             words = f"registering the model as {record.register_as!r} is not supported yet; its files are in the run"
             parcel.refuse([record], words)
-        if self.calls.lacks("log-model"):
-            return
         theirs = parcel.book.theirs(parcel.run)
         mlmodel = {**msgspec.json.decode(record.mlmodel), "run_id": theirs, "artifact_path": record.path}
         body = {"run_id": theirs, "model_json": msgspec.json.encode(mlmodel).decode()}
-        try:
-            self.calls.ask("POST", "runs/log-model", body)
-        except Absent:
-            self.calls.note_absent("log-model", "models are there as artifacts alone")
+        self.calls.offers("log-model", "models are there as artifacts alone", "runs/log-model", body)
 
     def _status(self, parcel: Parcel) -> list[Step]:
         """Return the step to the last status alone."""

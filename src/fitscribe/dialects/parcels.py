@@ -26,9 +26,11 @@ class Address(msgspec.Struct, omit_defaults=True):
     experiment_id: str = ""
     ended: bool = False
     foreign: bool = False  # another process tells the endpoint of it
+    guest: bool = False  # another process began it, and ends it
     doubt: bool = False  # it was asked to create the run, and nobody knows whether it did
     refused: str = ""  # why the endpoint takes nothing for this run
     resumed: bool = False  # it went on: params that differ are drift, and no mistake
+    parent: str = ""  # run id of ours
 
 
 def addressed(record: RunStarted | RunResumed) -> Address:
@@ -38,8 +40,15 @@ def addressed(record: RunStarted | RunResumed) -> Address:
     theirs = record.run if directory_of(record.to) else ""  # the embedded store takes our ids
     return Address(
         record.run, record.to, theirs, record.experiment, record.experiment_id,
-        doubt=record.resume, resumed=record.resume,
+        doubt=record.resume, resumed=record.resume, parent=record.parent,
     )  # fmt: skip
+
+
+class Whole(NamedTuple):
+    """What an artifact is to hold because it did not fit elsewhere, piece by piece, and the records that say it."""
+
+    contents: list[Any]  # dicts or lists
+    says: list[Record]
 
 
 class Refusal(NamedTuple):
@@ -56,6 +65,7 @@ class AddressBook:
         """Begin with what another process or an earlier segment knew."""
         self._known: dict[str, Address] = {}
         self._owners: dict[str, str] = {}
+        self._below: dict[str, list[str]] = {}
         for address in known:
             self.add(address)
         self.changed = threading.Condition()
@@ -63,9 +73,13 @@ class AddressBook:
 
     def add(self, address: Address) -> None:
         """Note a run that begins now, or goes on under a new id of ours."""
+        if address.parent and address.run not in self._known:
+            self._below.setdefault(address.parent, []).append(address.run)
         self._known[address.run] = address
         if address.theirs:
-            self._owners.setdefault(address.theirs, address.run)
+            owner = self._owners.setdefault(address.theirs, address.run)
+            if address.resumed and owner in self._known:
+                self._known[owner].resumed = True
 
     def get(self, run: str) -> Address | None:
         """Return the address, or None for a run that nobody told us of."""
@@ -101,6 +115,10 @@ class AddressBook:
         """Return every address."""
         return list(self._known.values())
 
+    def children(self, run: str) -> list[Address]:
+        """Return the addresses of the runs directly below a run of ours."""
+        return [self._known[below] for below in self._below.get(run, ())]
+
     def open(self) -> list[Address]:
         """Return the addresses of runs that have not ended."""
         return [address for address in self.all() if not address.ended]
@@ -118,7 +136,12 @@ class Parcel:
         self.refused: list[Refusal] = []
         self.since = time.monotonic()
         self.examined = False  # the dialect made sure that the run is there and not deleted
-        self.breakdowns = 0  # answers of 500 in a row to one upload
+        self.posthumous = False  # the end of a run whose process died, unless somebody else ended it
+        self.closing = False  # all that was said of the run and of those below it is written: look it over
+        self.breakdowns: list[float] = []  # monotonic seconds of answers of 500 in a row to the same request
+        self.checked: bool = False  # something was written to it only to see whether writing works
+        self.kept: dict[str, Whole] = {}  # by artifact path
+        self.params: dict[str, str] | None = None  # those that the endpoint has, once it was asked
 
     @property
     def address(self) -> Address:
@@ -134,3 +157,10 @@ class Parcel:
     def refuse(self, records: Iterable[Record], why: str) -> None:
         """Set aside records that the endpoint never will take."""
         self.refused.extend(Refusal(record, why) for record in records)
+
+    def keep(self, path: str, content: Any, record: Record) -> None:
+        """Note what an artifact is to hold besides what it holds; `content` is a dict, or a list."""
+        there = self.kept.setdefault(path, Whole([], []))
+        if record not in there.says:
+            there.contents.append(content)
+            there.says.append(record)

@@ -6,17 +6,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from fitscribe.dialects.batches import Batch, Item
+from fitscribe.dialects.answers import Awaited
+from fitscribe.dialects.batches import Item
 from fitscribe.dialects.calls import Calls
+from fitscribe.dialects.ghosts import KEY, Ghosts
 from fitscribe.dialects.parcels import Parcel
 from fitscribe.errors import ServerError, TransportError
 from fitscribe.records import RunStarted
 from fitscribe.transport import Unsent
 
-__all__ = ["KEY", "Runs"]
+__all__ = ["KEY", "LAST_RUNG", "Runs"]
 
-KEY = "fitscribe.run_key"
 PATIENCE = 60.0  # seconds to wait for a run that another process creates
+LAST_RUNG = 2  # see `Runs.create`
+PARENT = "mlflow.parentRunId"
+NAME = "mlflow.runName"
 
 
 class Runs:
@@ -25,29 +29,33 @@ class Runs:
     def __init__(self, calls: Calls) -> None:
         """Make no call yet."""
         self.calls = calls
+        self.ghosts = Ghosts(calls)
         self._homes: dict[str, tuple[str, str]] = {}
 
-    def create(self, parcel: Parcel, started: RunStarted, tags: Mapping[str, str]) -> Batch:
-        """Create the run with all its tags; return those that the endpoint did not take at once.
+    def create(self, parcel: Parcel, started: RunStarted, tags: Mapping[str, str], rung: int = 0) -> list[Item]:
+        """Create the run with its tags; return those that are to be set afterwards.
 
-        After an unclear outcome the run is looked for by its key first: each create would make another one.
+        On rung 0 all tags go with it, on rung 1 those that place it, on rung 2 its key alone. After an unclear
+        outcome the run is looked for by its key first: each create would make another one.
         """
         address = parcel.address
         experiment = self.calls.experiment(started.experiment, started.experiment_id)
-        if address.doubt and (found := self._seek(started.run, experiment)):
+        said = {**started.tags, **tags}
+        if address.theirs and not self.calls.local:  # the journal of a process that is gone says that it is there
+            found = self.info(parcel) if started.resume else {}
+            return self._reopened(parcel, started, found, said) if found else _items(said, started.at)
+        if address.doubt and (found := self.ghosts.seek(started.run, experiment)):
             self._learn(parcel, found)
-            return Batch([])
-        vital = self._vital(parcel, started, experiment)
-        body = _body(started, experiment, {**started.tags, **tags, **vital})
-        try:
-            self._learn(parcel, self._created(parcel, body))
-        except ServerError as error:
-            if error.status != 400:
-                raise
-            body = _body(started, experiment, vital)
-            self._learn(parcel, self._created(parcel, body))
-            return Batch([Item("tags", key, value, started.at) for key, value in {**started.tags, **tags}.items()])
-        return Batch([])
+            if started.resume:
+                return self._reopened(parcel, started, found, said)
+            return _items(said, started.at)  # it may have been created with fewer: before a crash, or on a lower rung
+        placing = self._placing(parcel, started, experiment)
+        given = [{**said, **placing}, placing, {}][rung] | {KEY: started.run}
+        info = self._created(parcel, _body(started, experiment, given), experiment)
+        self._learn(parcel, info)
+        if started.resume and self.calls.local:
+            return self._reopened(parcel, started, info, said)
+        return _items({key: value for key, value in {**said, **placing}.items() if key not in given}, started.at)
 
     def find(self, parcel: Parcel) -> None:
         """Learn what the endpoint calls a run that this process did not create.
@@ -56,7 +64,7 @@ class Runs:
         """
         address = parcel.address
         experiment = self.calls.experiment(address.experiment, address.experiment_id)
-        found = self._seek(parcel.run, experiment)
+        found = self.ghosts.seek(parcel.run, experiment)
         if found:
             self._learn(parcel, found)
         else:
@@ -66,7 +74,7 @@ class Runs:
         """Return the error for a run that is not there: another process may be about to create it."""
         words = f"the run {parcel.book.theirs(parcel.run) or parcel.run} is not there"
         if parcel.address.foreign and time.monotonic() - parcel.since < PATIENCE:
-            return TransportError(f"{self.calls.uri}: {words} yet")
+            return Awaited(f"{self.calls.uri}: {words} yet")
         return ServerError(404, "RESOURCE_DOES_NOT_EXIST", words)
 
     def update(self, parcel: Parcel, **fields: Any) -> None:
@@ -83,30 +91,52 @@ class Runs:
             self._keep(self.info(parcel))
         return self._homes[theirs]
 
+    def get(self, parcel: Parcel) -> dict[str, Any]:
+        """Return the run as the endpoint has it, with its info and data."""
+        theirs = parcel.book.theirs(parcel.run)
+        return dict(self.calls.need("GET", "runs/get", {"run_id": theirs}).get("run", {}))
+
+    def is_over(self, parcel: Parcel) -> bool:
+        """True when the run has ended there already, in whatever way."""
+        return self.info(parcel).get("status", "RUNNING") not in ("RUNNING", "SCHEDULED")
+
     def info(self, parcel: Parcel) -> dict[str, Any]:
         """Return what the endpoint says of the run."""
-        theirs = parcel.book.theirs(parcel.run)
-        found = self.calls.need("GET", "runs/get", {"run_id": theirs}).get("run", {}).get("info", {})
-        return {"run_id": theirs, **found}
+        return {"run_id": parcel.book.theirs(parcel.run), **self.get(parcel).get("info", {})}
 
-    def _created(self, parcel: Parcel, body: dict[str, Any]) -> dict[str, Any]:
+    def _created(self, parcel: Parcel, body: dict[str, Any], experiment: str) -> dict[str, Any]:
         address = parcel.address
         try:
-            answer = self.calls.need("POST", "runs/create", body)
-            return dict(answer["run"]["info"])
+            run = self.calls.need("POST", "runs/create", body)["run"]
+            info = dict(run["info"])
         except KeyError:
             address.doubt = True
             raise TransportError(f"{self.calls.uri} answered runs/create without a run", wait=10) from None
         except TransportError as error:
             address.doubt = address.doubt or not isinstance(error, Unsent)
             raise
+        told = {tag.get("key"): tag.get("value") for tag in run.get("data", {}).get("tags") or []}
+        if told.get(KEY, parcel.run) != parcel.run:
+            address.doubt = True
+            raise TransportError(f"{self.calls.uri} answered runs/create with another run than the one that began")
+        if told and KEY not in told:  # an answer to somebody else's request, or of a server that keeps no such tags
+            return self.ghosts.seek(parcel.run, experiment) or info
+        return info
 
-    def _vital(self, parcel: Parcel, started: RunStarted, experiment: str) -> dict[str, str]:
-        tags = {KEY: started.run}
+    def _reopened(
+        self, parcel: Parcel, started: RunStarted, found: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> list[Item]:
+        """Let a run go on that an earlier process began; one that ended after this start has ended again since."""
+        if found.get("status") != "RUNNING" and int(found.get("end_time") or 0) <= started.at:
+            self.update(parcel, status="RUNNING")
+        return _items(tags, started.at)
+
+    def _placing(self, parcel: Parcel, started: RunStarted, experiment: str) -> dict[str, str]:
+        tags = {}
         if started.name:
-            tags["mlflow.runName"] = started.name
+            tags[NAME] = started.name
         if started.parent and (parent := self._parent(parcel, started.parent, experiment)):
-            tags["mlflow.parentRunId"] = parent
+            tags[PARENT] = parent
         return tags
 
     def _parent(self, parcel: Parcel, parent: str, experiment: str) -> str:
@@ -114,26 +144,24 @@ class Runs:
         address = parcel.book.get(parent)
         if self.calls.local or (address and address.theirs):
             return address.theirs if address and address.theirs else parent
-        found = self._seek(parent, experiment)
+        found = self.ghosts.seek(parent, experiment)
         if found or not address:
             return str(found.get("run_id") or parent)
         if address.foreign and time.monotonic() - parcel.since < PATIENCE:
-            raise TransportError(f"{self.calls.uri}: the parent run {parent} is not there yet")
+            raise Awaited(f"{self.calls.uri}: the parent run {parent} is not there yet")
         return ""
-
-    def _seek(self, run: str, experiment: str) -> dict[str, Any]:
-        if self.calls.local:  # creating twice is creating once there
-            return {}
-        question = {"experiment_ids": [experiment], "filter": f"tags.`{KEY}` = '{run}'", "max_results": 1}
-        found = self.calls.need("POST", "runs/search", question).get("runs") or [{}]
-        return dict(found[0].get("info", {}))
 
     def _learn(self, parcel: Parcel, info: dict[str, Any]) -> None:
         self._keep(info)
+        self.ghosts.born(str(info["run_id"]), str(info.get("experiment_id", "")))
         parcel.book.learn(parcel.run, str(info["run_id"]))
 
     def _keep(self, info: dict[str, Any]) -> None:
         self._homes[info["run_id"]] = (str(info.get("experiment_id", "")), str(info.get("artifact_uri", "")))
+
+
+def _items(tags: Mapping[str, str], at: int) -> list[Item]:
+    return [Item("tags", key, value, at) for key, value in tags.items()]
 
 
 def _body(started: RunStarted, experiment: str, tags: Mapping[str, str]) -> dict[str, Any]:
@@ -142,7 +170,7 @@ def _body(started: RunStarted, experiment: str, tags: Mapping[str, str]) -> dict
         "start_time": started.at,
         "tags": [{"key": key, "value": value} for key, value in tags.items()],
     }
-    if name := tags.get("mlflow.runName"):
+    if name := tags.get(NAME):
         body["run_name"] = name
     if user := tags.get("mlflow.user"):
         body["user_id"] = user

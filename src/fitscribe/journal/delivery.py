@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from fitscribe.dialects import Dialect
-from fitscribe.dialects.parcels import Parcel
+from fitscribe.dialects.parcels import Parcel, Refusal
 from fitscribe.errors import TransportError
 from fitscribe.guard import guarded, inform, log, quietly
 from fitscribe.journal.crew import Crew
 from fitscribe.journal.letters import set_aside
 from fitscribe.journal.sorting import waves
+from fitscribe.records import RunEnded
 
 __all__ = ["Delivery"]
 
@@ -21,6 +24,7 @@ FIRST = 0.25  # seconds until the second attempt; doubled from one to the next
 LONGEST = 60.0
 LONGEST_ASKED = 600.0  # that a server may keep us waiting by Retry-After
 BUGS_SAID = 3  # errors of our own before the log has enough of them
+SEVERAL = 3  # requests in a row on which an endpoint breaks down, after which the others wait for the next round
 SAID_AFTER = 2  # failed attempts in a row before the user hears of it
 
 
@@ -36,6 +40,7 @@ class Delivery:
         self._used: dict[str, Dialect] = {}
         self._crew: Crew[Parcel] = Crew()
         self._failures = 0
+        self._idle = 0  # rounds in a row in which nothing at all was taken
         self._bugs = 0
 
     @property
@@ -54,13 +59,13 @@ class Delivery:
 
         `pause(seconds, asked)` waits between attempts; it may be cut short, unless the endpoint asked for it.
         """
-        for wave in waves(parcels):
+        for wave in chain(waves(parcels), map(self._closing, [parcels])):
             left = self._attempt(wave)
             while left:
                 error = self._worst(left)
-                if not pause(_delay(self._failures, error), error.wait > 0):
+                if not pause(_delay(self._idle, error), error.wait > 0):
                     return False
-                left = self._attempt([parcel for parcel, _ in left])
+                left = self._attempt([parcel for parcel, _ in reversed(left)])  # first those that were not tried
         return True
 
     def close(self) -> None:
@@ -70,22 +75,55 @@ class Delivery:
             dialect.close()
 
     def _attempt(self, parcels: Sequence[Parcel]) -> list[tuple[Parcel, TransportError]]:
-        """Try each parcel; after the first failure no more of the same endpoint, which would fail as well."""
+        """Try each parcel; after a failure no more of the same endpoint, which would fail as well.
+
+        What the endpoint breaks down on may be that one request's fault: then the others have their turn.
+        Return what is left, those that were tried first.
+        """
         failed: dict[str, TransportError] = {}
+        broken: Counter[str] = Counter()
         left: list[tuple[Parcel, TransportError]] = []
+        untried: list[tuple[Parcel, TransportError]] = []
 
         def one(parcel: Parcel) -> None:
-            error = failed.get(parcel.to) or self._write(parcel)
-            if error is not None:
+            if parcel.to in failed:
+                untried.append((parcel, failed[parcel.to]))
+                return
+            error = self._write(parcel)
+            if error is None:
+                broken[parcel.to] = 0
+                return
+            left.append((parcel, error))
+            broken[parcel.to] += 1
+            if broken[parcel.to] == SEVERAL or not getattr(error, "alone", False):
                 failed.setdefault(parcel.to, error)
-                left.append((parcel, error))
 
         self._crew.each(one, parcels, self._hands(parcels))
+        left += untried
+        self._idle = 0 if not left else 1 if len(left) < len(parcels) else self._idle + 1
         self._report(left)
         return left
 
+    def _closing(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Return a last parcel for each run that ended, unless one above it that is still open will look after it."""
+        found = []
+        for parcel in parcels:
+            if any(isinstance(record, RunEnded) for record in parcel.records) and self._tidies(parcel):
+                above = parcel.book.get(parcel.address.parent)
+                if not above or above.ended:
+                    last = Parcel(parcel.run, parcel.to, [], parcel.book, parcel.folders)
+                    last.closing = True
+                    found.append(last)
+        return found
+
+    def _tidies(self, parcel: Parcel) -> bool:
+        address = parcel.address
+        if address.foreign or address.guest or address.refused:
+            return False
+        return bool(getattr(self._used.get(parcel.to), "tidies", False))
+
     def _hands(self, parcels: Sequence[Parcel]) -> int:
-        with contextlib.suppress(ImportError):  # which writing will meet as well
+        with contextlib.suppress(ImportError, TransportError):  # which writing will meet as well
             return max((self._dialect(parcel.to).parallel for parcel in parcels if parcel.to), default=1)
         return 1
 
@@ -102,8 +140,12 @@ class Delivery:
         if parcel.refused:
             refused, parcel.refused = parcel.refused, []
             self.set_aside += len(refused)
-            set_aside(self.folder, parcel, refused)
+            self.keep_aside(parcel, refused)
         return None
+
+    def keep_aside(self, parcel: Parcel, refused: Sequence[Refusal]) -> None:
+        """Keep what an endpoint refused for good."""
+        set_aside(self.folder, parcel, refused)
 
     def _tried(self, parcel: Parcel) -> TransportError | bool:
         """Return True, or what may pass, or False after an error of our own, which is said a few times only."""
@@ -141,7 +183,9 @@ class Delivery:
         self._failures += 1
         self.retries += 1
         self.trouble = str(self._worst(left))
-        if self._failures == SAID_AFTER:
+        if all(getattr(error, "awaited", False) for _, error in left):
+            self._failures = min(self._failures, SAID_AFTER - 1)  # soon there, and looked for again as soon
+        elif self._failures == SAID_AFTER:
             log().warning(
                 "%s%s Your training goes on; what is recorded waits in %s and is sent when it can be",
                 *(self.trouble, "" if self.trouble.endswith(("?", ".")) else ".", self.folder),
