@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NewType
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
@@ -12,7 +15,22 @@ import msgspec
 from fitscribe.errors import MisuseError, NotBuiltYet
 from fitscribe.guard import warn_once
 
-__all__ = ["Settings", "canonical_uri", "configure", "directory_of", "forget", "settings", "without_credentials"]
+__all__ = [
+    "Settings",
+    "afresh",
+    "canonical_uri",
+    "configure",
+    "directory_of",
+    "forget",
+    "settings",
+    "without_credentials",
+]
+
+
+Size = NewType("Size", int)
+"""Bytes; in the environment also with a unit."""
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -31,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True):
     tracking_token: str = ""
     insecure_tls: bool = False
     server_cert: str = ""
-    client_cert: str = ""
+    client_cert: str = ""  # PEM: certificate and key
+    workspace: str = ""  # of a server that has several
     timeout: float = 30.0  # of one request in the background
     read_timeout: float = 10.0  # that a call which needs an answer may wait in all
     exit_timeout: float = 30.0  # at exit, while progress is made
@@ -39,9 +58,19 @@ class Settings(msgspec.Struct, frozen=True):
     ranks: str = "zero"  # of processes that train together, which make runs: `zero`, or `all`
     resume: str = ""  # `auto`: a job that its scheduler starts again goes on with its runs
     job_id: str = ""  # what tells such a job from others, where the scheduler's variables do not
-    journal_limit: int = 0  # bytes of journal and snapshots in this folder; 0 is without limit
+    journal_limit: Size = Size(0)  # of journal and snapshots in this folder, such as `500MB`; 0 is none
     thin_metrics: bool = False  # at that limit metrics too may be thinned
 
+    def __repr__(self) -> str:
+        """Show what is set, and of a credential only that it is."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name)}
+        shown |= dict.fromkeys(shown.keys() & {"tracking_password", "tracking_token"}, "***")
+        if "tracking_uri" in shown:
+            shown["tracking_uri"] = _shown(self.tracking_uri)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+OVER_HTTP = ("http", "https", "events+http", "events+https")
 
 MLFLOW_NAMES = {
     "tracking_uri": "MLFLOW_TRACKING_URI",
@@ -55,6 +84,7 @@ MLFLOW_NAMES = {
     "server_cert": "MLFLOW_TRACKING_SERVER_CERT_PATH",
     "client_cert": "MLFLOW_TRACKING_CLIENT_CERT_PATH",
     "timeout": "MLFLOW_HTTP_REQUEST_TIMEOUT",
+    "workspace": "MLFLOW_WORKSPACE",
 }
 
 _given: dict[str, object] = {}
@@ -70,6 +100,14 @@ def settings() -> Settings:
     if _settings is None:
         _settings = _read(os.environ)
     return _settings
+
+
+def afresh() -> Settings:
+    """Return the settings as the environment has them now; those in force stay as they are.
+
+    `MisuseError`: as in `settings`.
+    """
+    return _read(os.environ)
 
 
 def configure(**given: object) -> None:
@@ -105,10 +143,20 @@ def _read(environment: Mapping[str, str]) -> Settings:
 
 
 def _convert(variable: str, text: str, kind: type) -> object:
+    if kind is Size:
+        return _bytes(variable, text)
     try:
         return msgspec.convert(text.strip(), kind, strict=False)
     except msgspec.ValidationError as error:
         raise MisuseError(f"{variable}={text!r}: {error}") from None
+
+
+def _bytes(variable: str, text: str) -> int:
+    found = SIZE.fullmatch(text.strip())
+    if not found:
+        raise MisuseError(f"{variable}={text!r} is no size; write bytes, or 500MB, 1.5GB, 2GiB")
+    thousand = 1024 if found[3] else 1000
+    return int(float(found[1]) * thousand ** " kmgt".index(found[2].lower() or " "))
 
 
 def directory_of(uri: str) -> Path | None:
@@ -133,32 +181,70 @@ def _path_of(uri: str) -> str:
 def canonical_uri(uri: str | os.PathLike[str] = "") -> str:
     """Turn what a user may say into `http(s)://...` without a trailing slash, or `file:///absolute/folder`.
 
-    Empty means `./.fitscribe`, or FITSCRIBE_DIR. `NotBuiltYet`: a scheme that MLflow knows and this version does
-    not; `MisuseError`: one that nobody knows.
+    Empty means `./.fitscribe`, or FITSCRIBE_DIR. A scheme that an installed package has registered for a dialect of
+    its own is left as it is. `NotBuiltYet`: a scheme that MLflow knows and this version does not; `MisuseError`: one
+    that nobody knows, or an address that is none.
     """
     text = os.fspath(uri).strip()
     if not text:
         return folder().as_uri()
     scheme = text.partition(":")[0].lower() if ":" in text else ""
-    if scheme in ("http", "https"):
-        if not urlsplit(text).hostname:
-            raise MisuseError(f"the tracking URI {text!r} names no host; write http://host:port")
-        return text.rstrip("/")
+    if scheme in OVER_HTTP:
+        return _checked(text)
     if scheme == "file":
         return _absolute(_path_of(text)).as_uri()
     if text.lower() in ("databricks", "databricks-uc", "uc"):
         scheme = text.lower()
     elif not scheme or len(scheme) == 1 or os.sep in scheme:  # a path; C:\ is no scheme
         return _absolute(text).as_uri()
+    elif _registered(scheme):
+        return scheme + text[len(scheme) :].rstrip("/")
     if scheme in ("sqlite", "postgresql", "mysql", "mssql", "databricks", "databricks-uc", "arn", "azureml", "uc"):
         raise NotBuiltYet(
             f"tracking URIs with {scheme}: are not supported yet; "
             "use http(s)://host:port of a server, or a folder for an embedded store"
         )
     raise MisuseError(
-        f"the tracking URI {text!r} has the unknown scheme {scheme!r}; "
+        f"the tracking URI {_shown(text)!r} has the unknown scheme {scheme!r}; "
         "use http(s)://host:port of a server, or a folder for an embedded store"
     )
+
+
+def _checked(text: str) -> str:
+    """Return an address over HTTP that can be used, and written down when its credentials are left out."""
+    if "@" in "".join(re.split(r"[/?#]", text.partition("//")[2], maxsplit=1)[1:]):
+        raise MisuseError(
+            f"the tracking URI {_shown(text)!r} has an @ behind its first / or ? or #; "
+            "in a user name or password write / as %2F, ? as %3F, # as %23 and @ as %40"
+        )
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+        parts.port  # noqa: B018  it looks whether it is a number
+    except ValueError:
+        host = None
+    if not host:
+        raise MisuseError(f"the tracking URI {_shown(text)!r} names no host; write http://host:port")
+    if parts.query or parts.fragment:
+        raise MisuseError(
+            f"the tracking URI {_shown(text)!r} goes on with ? or #, which would be written down with the records; "
+            "give a token in MLFLOW_TRACKING_TOKEN, or user and password before the host"
+        )
+    return parts.scheme + text[len(parts.scheme) :].rstrip("/")
+
+
+def _shown(text: str) -> str:
+    """Return an address that may be wrong as an error may show it: without what may be a credential."""
+    head, mark, rest = text.partition("//")
+    return head + mark + re.split(r"[?#]", rest.rpartition("@")[2])[0]
+
+
+@functools.cache
+def _registered(scheme: str) -> bool:
+    """Whether an installed package has a dialect for a scheme; nothing of it is imported."""
+    import importlib.metadata
+
+    return bool(importlib.metadata.entry_points(group="fitscribe.dialects", name=scheme))
 
 
 def folder() -> Path:

@@ -1,4 +1,14 @@
-"""Dialects: our records in the words of one kind of endpoint."""
+"""Dialects: our records in the words of one kind of endpoint.
+
+Another package can add one, for tracking URIs with a scheme of its own:
+
+    [project.entry-points."fitscribe.dialects"]
+    acme = "acme_scribe:dialect"
+
+`acme_scribe.dialect` is called with the tracking URI, `acme://host/...`, and returns a `Dialect`. That happens in the
+background, with the first record for such a URI; until then nothing of the package is imported. What it raises then or
+later leaves the records in the journal. `fitscribe.testing.dialects.check_dialect` tells whether it can be relied on.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +26,9 @@ __all__ = ["Address", "AddressBook", "Dialect", "Parcel", "Refusal", "dialect_fo
 class Dialect(Protocol):
     """The words of one endpoint; safe to use from several threads, for different runs."""
 
-    parallel: int  # how many runs may be written at a time
+    @property
+    def parallel(self) -> int:
+        """How many runs may be written at a time."""
 
     @property
     def moved(self) -> float:
@@ -29,7 +41,7 @@ class Dialect(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; a later `write` opens them again."""
 
 
 _dialects: dict[tuple[int, str], Dialect] = {}
@@ -46,6 +58,10 @@ def dialect_for(uri: str) -> Dialect:
 
 def _made(uri: str) -> Dialect:
     folder: Path | None = directory_of(uri)
+    if folder is None and uri.partition(":")[0] not in ("http", "https"):
+        from fitscribe.dialects.registered import Registered
+
+        return Registered(uri)
     with undivided:
         from fitscribe.dialects.mlflow import MLflow
         from fitscribe.transport.http import Http

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -46,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # a client that gave up waiting is not our trouble
+        except (ConnectionError, ssl.SSLError):  # a client that gave up waiting is not our trouble
             self.close_connection = True
 
     def _serve(self) -> None:
@@ -73,24 +75,38 @@ class Endpoint:
     """`with Endpoint() as endpoint:` serves `endpoint.uri` until the block ends.
 
     What was written stands in `endpoint.ledger` (experiments, runs, artifacts), what was asked in `endpoint.requests`.
+    A function in `endpoint.rules` may answer a request instead, with a status and a body: limits, poison.
     """
 
-    def __init__(self, artifacts: str = "mlflow-artifacts:", absent: tuple[str, ...] = ()) -> None:
-        """`artifacts` is the root of artifact URIs; paths that contain a word of `absent` are not served."""
-        self.ledger = Ledger(artifacts)
+    def __init__(
+        self,
+        artifacts: str = "mlflow-artifacts:",
+        absent: tuple[str, ...] = (),
+        ledger: Any = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`artifacts` is the root of artifact URIs; paths that contain a word of `absent` are not served.
+
+        `ledger` is what answers instead of a tracking server's, such as a `Receiver`. With `tls` it speaks HTTPS.
+        """
+        self.ledger: Any = ledger or Ledger(artifacts)
         self.absent = absent
         self.requests: list[Request] = []
         self.troubles: list[Trouble] = []
+        self.rules: list[Callable[[Request], tuple[int, Any] | None]] = []
         self._lock = threading.Lock()
         self._released = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.endpoint = self
+        if tls is not None:  # the handshake is for the thread that serves
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._scheme = "https" if tls else "http"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def uri(self) -> str:
         """The tracking URI."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def trouble(self, kind: str, path: str = "", **how: Any) -> None:
         """Let requests whose path contains `path` fail, the next one or the next `times`.
@@ -123,9 +139,12 @@ class Endpoint:
                 return handler.answer(status, *_packed(body))
         return self._fail(handler, trouble)
 
-    def _handled(self, request: Request) -> tuple[int, Any]:
+    def _handled(self, request: Request) -> Any:
         if any(word in request.path for word in self.absent):
             return 404, HTML
+        for rule in self.rules:
+            if answer := rule(request):
+                return answer
         with self._lock:
             return self.ledger.handle(request.method, request.path, request.body)
 

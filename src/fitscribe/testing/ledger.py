@@ -53,6 +53,8 @@ class Ledger:
             "POST runs/search": self._search,
             "GET runs/get": self._on_run(lambda run, _: {"run": self._shown(run)}),
             "POST runs/update": self._on_run(_update),
+            "POST runs/delete": self._on_run(lambda run, _: self.deleted.add(run.run_id)),
+            "GET artifacts/list": self._on_run(self._list),
             "POST runs/log-batch": self._on_run(_log_batch),
             "POST runs/log-metric": self._on_run(lambda run, body: _log_batch(run, {"metrics": [body]})),
             "POST runs/log-parameter": self._on_run(lambda run, body: _log_batch(run, {"params": [body]})),
@@ -79,6 +81,9 @@ class Ledger:
     def _artifact(self, method: str, path: str, body: Any) -> Result:
         if method == "PUT":
             self.artifacts[path] = body or b""
+            return 200, b""
+        if method == "DELETE":
+            self.artifacts.pop(path, None)
             return 200, b""
         return (200, self.artifacts[path]) if path in self.artifacts else _refuse(path, "RESOURCE_DOES_NOT_EXIST", 404)
 
@@ -117,8 +122,18 @@ class Ledger:
             self._shown(run)
             for run in self.runs.values()
             if run.experiment_id in body["experiment_ids"] and run.tags.get(wanted[1]) == wanted[2]
+            if run.run_id not in self.deleted
         ]
-        return 200, {"runs": found} if found else {}
+        start = int(body.get("page_token") or 0)
+        end = start + body["max_results"]
+        more = {"next_page_token": str(end)} if len(found) > end else {}
+        return 200, {"runs": found[start:end], **more} if found else {}
+
+    def _list(self, run: LedgerRun, body: dict[str, Any]) -> dict[str, Any]:
+        root = f"{run.experiment_id}/{run.run_id}/artifacts/"
+        folder = f"{body.get('path', '')}/".lstrip("/")
+        names = [path.removeprefix(root) for path in self.artifacts if path.startswith(root + folder)]
+        return {"files": [{"path": name} for name in names if "/" not in name.removeprefix(folder)]}
 
     def _shown(self, run: LedgerRun) -> dict[str, Any]:
         gone = run.run_id in self.deleted
@@ -127,10 +142,18 @@ class Ledger:
             "experiment_id": run.experiment_id,
             "run_name": run.run_name,
             "status": run.status,
+            "end_time": run.end_time,
             "artifact_uri": f"{self.root}/{run.experiment_id}/{run.run_id}/artifacts",
             "lifecycle_stage": "deleted" if gone else "active",
+            "start_time": run.start_time,
         }
-        return {"info": info, "data": {"tags": [{"key": k, "value": v} for k, v in run.tags.items()]}}
+        last = {key: points[-1] for key, points in run.points.items()}
+        data = {
+            "tags": [{"key": k, "value": v} for k, v in run.tags.items()],
+            "params": [{"key": k, "value": v} for k, v in run.params.items()],
+            "metrics": [{"key": k, "value": v, "timestamp": at, "step": step} for k, (v, at, step) in last.items()],
+        }
+        return {"info": info, "data": data}
 
     def _on_run(self, work: Callable[[LedgerRun, dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Result]:
         def route(body: dict[str, Any]) -> Result:
@@ -139,6 +162,8 @@ class Ledger:
                 return _refuse(f"Run '{body.get('run_id')}' not found", "RESOURCE_DOES_NOT_EXIST", 404)
             if run.run_id in self.deleted and work is _log_batch:
                 return _refuse(f"The run {run.run_id} must be in the 'active' state")
+            if work is _delete_tag and body["key"] not in run.tags:
+                return _refuse(f"No tag with name: {body['key']}", "RESOURCE_DOES_NOT_EXIST", 404)
             try:
                 return 200, work(run, body) or {}
             except LookupError as error:

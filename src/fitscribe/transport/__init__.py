@@ -8,9 +8,15 @@ from typing import Any, NamedTuple, Protocol
 
 from fitscribe.errors import TransportError
 
-__all__ = ["BROKEN", "Answer", "Transport", "Unsent"]
+__all__ = ["BROKEN", "LATER", "Answer", "Transport", "Unsent", "lives"]
 
-BROKEN = 500  # from this status on an answer is no sign of life: an exit waits for it no longer than for silence
+BROKEN = 500  # from this status on the endpoint itself is in trouble
+LATER = (408, 425, 429)  # it asks for patience
+
+
+def lives(status: int) -> bool:
+    """True when an answer is a sign of life; an exit waits for others no longer than for silence."""
+    return status < BROKEN and status not in LATER
 
 
 class Answer(NamedTuple):
@@ -32,7 +38,8 @@ class Transport(Protocol):
         """Send one request and return the answer, whatever its status.
 
         `path` begins with `/api/...` and is appended to the tracking URI. A dict is the query of a GET and the JSON
-        body of anything else; bytes, or the file at a Path, are sent as they are. `TransportError`: no answer came.
+        body of anything else; bytes, or the file at a Path, are sent as they are. With a Path, a GET over HTTP lets a
+        good answer's body go to that file, and the answer's body is the Path. `TransportError`: no answer came.
         """
 
     def close(self) -> None:

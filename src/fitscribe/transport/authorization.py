@@ -1,28 +1,64 @@
-"""Which credential a request to a tracking URI carries: of the URL, then the token, then user and password."""
+"""Who a request says that it comes from: the credential for an endpoint, and headers that go with each request.
+
+A credential is that of the URL, else MLFLOW_TRACKING_TOKEN, else MLFLOW_TRACKING_USERNAME and _PASSWORD (each of them
+also from `~/.mlflow/credentials`), else what a package provides (`providers.py`), else the entry of `~/.netrc`. The
+plugins that MLFLOW_TRACKING_AUTH and MLFLOW_TRACKING_AWS_SIGV4 stand for need MLflow itself, and are not used.
+"""
 
 from __future__ import annotations
 
 import base64
+import configparser
+import os
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from fitscribe.config import settings, without_credentials
+from fitscribe.config import Settings, without_credentials
+from fitscribe.errors import TransportError
+from fitscribe.guard import warn_once
+from fitscribe.transport.providers import carried, provided
 
-__all__ = ["authorization"]
+__all__ = ["headers_for"]
+
+MENDED = 60.0  # seconds until it is looked whether a setting was mended
+ELSEWHERE = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
 
 
-def authorization(uri: str) -> str:
-    """Return the value of the Authorization header for an endpoint, or "" where nothing was set.
+def headers_for(uri: str, found: Settings) -> dict[str, str]:
+    """Return the headers that requests to an endpoint carry, with the credential if there is one.
 
     Records keep tracking URIs without credentials; those of the configured URI count for the same endpoint.
+    `TransportError`: what is set cannot be sent.
     """
-    found = settings()
-    same = without_credentials(found.tracking_uri.rstrip("/")) == without_credentials(uri)
-    return (
+    same = _place(found.tracking_uri.rstrip("/")) == _place(uri)
+    headers = {"X-MLFLOW-WORKSPACE": found.workspace} if found.workspace else {}
+    headers.update(provided(without_credentials(uri)))
+    explicit = (
         _of_url(uri)
         or (_of_url(found.tracking_uri) if same else "")
         or (f"Bearer {found.tracking_token}" if found.tracking_token else "")
-        or _basic(found.tracking_username, found.tracking_password)
+        or _of_user(found)
     )
+    names = {name.lower(): name for name in headers}
+    if explicit:
+        headers.pop(names.get("authorization", ""), None)
+        headers["Authorization"] = explicit
+    elif "authorization" not in names and (known := _of_netrc(uri)):
+        headers["Authorization"] = known
+    for name, value in headers.items():
+        if not carried(value):
+            raise TransportError(
+                f"{without_credentials(uri)}: the token or header for {name} has a line break or another character "
+                "that no request can carry; look at MLFLOW_TRACKING_TOKEN",
+                wait=MENDED,
+            )
+    _warn_of_others()
+    return headers
+
+
+def _place(uri: str) -> str:
+    """Return the address over HTTP, whatever is spoken there."""
+    return without_credentials(uri).removeprefix("events+")
 
 
 def _of_url(uri: str) -> str:
@@ -30,7 +66,44 @@ def _of_url(uri: str) -> str:
     return _basic(unquote(parts.username or ""), unquote(parts.password or ""))
 
 
+def _of_user(found: Settings) -> str:
+    user, password = found.tracking_username, found.tracking_password
+    if user and password:
+        return _basic(user, password)
+    kept = _of_file()
+    return _basic(
+        user or kept.get("mlflow_tracking_username", ""), password or kept.get("mlflow_tracking_password", "")
+    )
+
+
+def _of_file() -> dict[str, str]:
+    """Return what `~/.mlflow/credentials` says, which `mlflow login` writes."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(Path("~/.mlflow/credentials").expanduser(), encoding="utf-8")
+        return dict(parser["mlflow"]) if parser.has_section("mlflow") else {}
+    except (configparser.Error, OSError, ValueError, RuntimeError):  # no home; and no words of it in a log
+        return {}
+
+
+def _of_netrc(uri: str) -> str:
+    from requests.utils import get_netrc_auth
+
+    user, password = get_netrc_auth(uri) or ("", "")
+    return _basic(user, password)
+
+
 def _basic(user: str, password: str) -> str:
     if not user or not password:  # MLflow sends nothing for a user alone, and servers rely on that
         return ""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _warn_of_others() -> None:
+    for name in ELSEWHERE:
+        if os.environ.get(name, "").lower() not in ("", "0", "false"):
+            warn_once(
+                "%s is set, which stands for a plugin of MLflow's and is not used here; a package that registers "
+                "request headers under the entry points fitscribe.request_headers can do the same",
+                name,
+            )

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
-import mimetypes
-import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urlencode, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
-import msgspec
-
-from fitscribe.config import settings, without_credentials
-from fitscribe.errors import TransportError
-from fitscribe.transport import BROKEN, Answer
-from fitscribe.transport.authorization import authorization
+from fitscribe.config import afresh, settings, without_credentials
+from fitscribe.errors import MisuseError, TransportError
+from fitscribe.transport import Answer, lives
+from fitscribe.transport.authorization import headers_for
+from fitscribe.transport.bodies import content_type, payload, query, work
+from fitscribe.transport.discretion import Discretion
+from fitscribe.transport.saving import saved
 from fitscribe.undivided import undivided
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ __all__ = ["Http"]
 ONCE = ("/create", "/log-model", "/outputs")  # ends of POST paths that must not be sent twice
 REDIRECTS = (301, 302, 303, 307, 308)
 DOWNLOAD = "/mlflow-artifacts/artifacts/"
+SPARED = 10  # connections that may be found spoilt before a request is sent
 LATER = 60.0  # seconds before a redirect to somewhere else is asked again
 
 
@@ -40,25 +39,34 @@ class Http:
         """Take a canonical URI; `timeout` in seconds, for connecting and for each wait, else `settings().timeout`."""
         self.uri = without_credentials(uri)
         self.moved = 0.0  # monotonic seconds of the last sign of life, in either direction
+        self.requests = self.sent = self.received = 0  # so far; bytes with headers, before encryption
         self._given, self._timeout = uri, timeout
         self._session: requests.Session | None = None
+        self._discretion = Discretion([uri])
         self._opening = threading.Lock()
 
-    def send(self, method: str, path: str, body: dict[str, Any] | bytes | Path | None = None) -> Answer:
-        """Send one request; see `Transport.send`. A connection that went stale is replaced once, at once."""
+    def send(self, method: str, path: str, body: dict[str, Any] | bytes | Path | None = None, kind: str = "") -> Answer:
+        """Send one request; see `Transport.send`. A connection that went stale is replaced once, at once.
+
+        A body of bytes is of the media type `kind`, or of what the path looks like.
+        """
         with undivided:
-            import requests
+            import urllib3
 
-            from fitscribe.transport.failures import failure, stale
+            from fitscribe.transport.failures import failure, stale, unasked
 
-        tries = 1 if method == "POST" and path.endswith(ONCE) else 2
+        tries, spared = (1 if method == "POST" and path.endswith(ONCE) else 2), SPARED
         while True:
             tries -= 1
             try:
-                return self._send(method, path, body)
-            except requests.RequestException as error:
-                if not tries or not stale(error):
-                    raise failure(self.uri, error, self._seconds()) from None
+                return self._send(method, path, body, kind)
+            except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as error:
+                if getattr(error, "filename", None):  # of the file that was to be sent
+                    raise
+                if unasked(error) and spared:
+                    tries, spared = tries + 1, spared - 1
+                elif not tries or not stale(error):
+                    raise failure(self.uri, error, self._seconds(), self._discretion.text) from None
 
     def close(self) -> None:
         """Close the connections; a later `send` opens new ones."""
@@ -67,31 +75,88 @@ class Http:
         if session is not None:
             session.close()
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | bytes | Path | None) -> Answer:
+    def _send(self, method: str, path: str, body: dict[str, Any] | bytes | Path | None, kind: str) -> Answer:
         url = self.uri + path
         if method == "GET" and isinstance(body, dict):
-            url, body = f"{url}?{_query(body)}", None
+            url, body = f"{url}?{query(body)}", None
+        if method == "GET" and isinstance(body, Path):
+            return self._saved(url, body)
+        response = self._asked(method, url, body, {"Content-Type": kind} if kind else content_type(path, body))
+        raw = method == "GET" and (DOWNLOAD in path or "attachment" in response.headers.get("Content-Disposition", ""))
+        if raw and response.status_code < 300:
+            return Answer(response.status_code, response.content, response.headers)
+        return self._answer(response)
+
+    def _answer(self, response: requests.Response) -> Answer:
+        from fitscribe.transport.answering import parsed
+
+        content = response.content
+        if response.status_code >= 400:  # some servers repeat what they were sent
+            content = self._discretion.content(content)
+        body = parsed(content)
+        if response.status_code < 300 and isinstance(body, bytes) and body.lstrip()[:1] == b"{":
+            raise TransportError(f"{self.uri}: the answer broke off after {len(body)} bytes")
+        return Answer(response.status_code, body, response.headers)
+
+    def _saved(self, url: str, file: Path) -> Answer:
+        """Let the body of the answer go to a file; without compression, so that the rest of it can be asked for."""
+
+        def ask(headers: Mapping[str, str]) -> requests.Response:
+            return self._asked("GET", url, None, {"Accept-Encoding": "identity", **headers}, stream=True)
+
+        answer = saved(ask, file, self._uploading)
+        if answer.status_code < 300:
+            return Answer(answer.status_code, file, answer.headers)
+        return self._answer(answer)
+
+    def _asked(
+        self, method: str, url: str, body: object, headers: Mapping[str, str], *, stream: bool = False
+    ) -> requests.Response:
+        """Ask, and ask again with another credential if there is one by now: tokens expire."""
+        response = self._followed(method, url, body, headers, stream)
+        if response.status_code == 401 and self._renewed(response.request.headers):
+            response = self._followed(method, url, body, headers, stream)
+        if lives(response.status_code):
+            self.moved = time.monotonic()
+        return response
+
+    def _followed(
+        self, method: str, url: str, body: object, headers: Mapping[str, str], stream: bool
+    ) -> requests.Response:
         for _ in range(4):
-            with _payload(body, self._uploading) as data:
-                response = self._opened().request(
-                    method,
-                    url,
-                    data=data,
-                    headers=_content(path, body),
-                    timeout=(min(10.0, self._seconds()), self._seconds()),
-                    allow_redirects=False,
-                )
+            response = self._once(method, url, body, headers, stream)
             if response.status_code not in REDIRECTS:
                 break
             url = self._redirected(url, response.headers.get("Location", ""))
-        if response.status_code < BROKEN:
-            self.moved = time.monotonic()
-        raw = method == "GET" and (DOWNLOAD in path or "attachment" in response.headers.get("Content-Disposition", ""))
-        return Answer(response.status_code, response.content if raw else _parsed(response.content), response.headers)
+        return response
+
+    def _once(self, method: str, url: str, body: object, headers: Mapping[str, str], stream: bool) -> requests.Response:
+        from fitscribe.transport.answering import traffic, whole
+
+        session = self._opened()
+        self.requests += 1
+        with payload(body, self._uploading) as data:
+            response = session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=(min(10.0, self._seconds()), self._seconds() + work(body, stream)),
+                allow_redirects=False,
+                stream=True,
+            )
+        raw = response.raw
+        try:
+            return whole(response, stream)
+        finally:
+            sent, received = traffic(raw)
+            self.sent, self.received = self.sent + sent, self.received + received
 
     def _redirected(self, url: str, location: str) -> str:
         """Follow within the host only: credentials and data are for nobody else. The method stays what it was."""
-        here, there = urlsplit(url), urlsplit(urljoin(url, location))
+        here, there = urlsplit(url), urlsplit("")
+        with contextlib.suppress(ValueError):
+            there = urlsplit(urljoin(url, location))
         upgraded = (here.scheme, there.scheme) == ("http", "https") and here.hostname == there.hostname
         if location and (upgraded or (here.scheme, here.netloc) == (there.scheme, there.netloc)):
             return there.geturl()
@@ -114,59 +179,28 @@ class Http:
                 with undivided:
                     from fitscribe.transport.session import new_session
 
-                self._session = new_session(self.uri, authorization(self._given), f"fitscribe/{_version()}")
+                session = new_session(self.uri, f"fitscribe/{_version()}")
+                self._carry(session, headers_for(self._given, settings()))
+                self._session = session
             return self._session
 
+    def _carry(self, session: requests.Session, headers: Mapping[str, str]) -> None:
+        """Let requests carry headers from here on, and nobody see them elsewhere."""
+        session.headers.update(headers)
+        self._discretion = Discretion([self._given, *session.proxies.values()], headers)
 
-class _Upload:
-    """A file that says, with each block read, that the upload moves; its length spares us chunked encoding."""
-
-    def __init__(self, file: BinaryIO, moving: Any) -> None:
-        self.file, self.moving, self.size = file, moving, os.fstat(file.fileno()).st_size
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.file)
-
-    def read(self, size: int = -1) -> bytes:
-        self.moving()
-        return self.file.read(size)
-
-
-@contextlib.contextmanager
-def _payload(body: dict[str, Any] | bytes | Path | None, moving: Any) -> Iterator[Any]:
-    if isinstance(body, Path):
-        with body.open("rb") as file:
-            upload = _Upload(file, moving)
-            yield upload if upload.size else b""
-    else:
-        yield msgspec.json.encode(body) if isinstance(body, dict) else body
-
-
-def _content(path: str, body: object) -> dict[str, str]:
-    if body is None:
-        return {}
-    kind = "application/json"
-    if not isinstance(body, dict):
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    return {"Content-Type": kind}
-
-
-def _query(values: dict[str, Any]) -> str:
-    words = {True: "true", False: "false"}
-    given = {k: words[v] if isinstance(v, bool) else v for k, v in values.items() if v is not None}
-    return urlencode(given, doseq=True)
-
-
-def _parsed(content: bytes) -> Any:
-    if content.lstrip()[:1] != b"{":
-        return content
-    for parse in (msgspec.json.decode, json.loads):  # the second takes the bare NaN that servers do send
-        with contextlib.suppress(ValueError):
-            return parse(content)
-    return content
+    def _renewed(self, sent: Mapping[str, str]) -> bool:
+        """Read what credentials there are anew; False when they are those that a request was sent with."""
+        try:
+            headers = headers_for(self._given, afresh())
+        except MisuseError:  # of another setting
+            return False
+        if all(sent.get(name) == value for name, value in headers.items()):
+            return False
+        with self._opening:
+            if self._session is not None:
+                self._carry(self._session, headers)
+        return True
 
 
 def _version() -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe.transport import BROKEN, Answer
+from fitscribe.transport import Answer, lives
 from fitscribe.undivided import undivided
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Local:
             status, content = self._opened().handle(method, path, body)
         finally:
             self._busy -= 1
-        if status < BROKEN:
+        if lives(status):
             self._moved = time.monotonic()
         return Answer(status, content)
 
