@@ -228,16 +228,10 @@ if sys.platform != "win32":  # which has neither fork nor limits on the size of 
         assert forked(work) == 0
         assert endpoint.ledger.named("parent").points == {"m": [(1.0, 2, 0)]}
 
-    def test_a_full_disk_costs_what_no_folder_takes_and_nothing_else(
-        endpoint: Endpoint, journal: Path, tmp_path: Path
-    ) -> None:
-        (tmp_path / "temporary").mkdir()
-        environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    def test_a_limit_on_the_size_of_files_costs_nothing(endpoint: Endpoint, journal: Path) -> None:
         script = [sys.executable, "-c", FULL_DISK, str(journal), endpoint.uri]
-        done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
-        lines = done.stderr.splitlines()
-        assert [("cannot be written" in line, "is lost" in line) for line in lines] == [(True, False), (False, True)]
+        done = subprocess.run(script, capture_output=True, text=True, check=True)
         params = endpoint.ledger.named("full").params
         assert params.pop("last") == "y"
-        assert params == {f"p{number}": "x" * 90 for number in range(len(params))}
-        assert 20 < len(params) < 100
+        assert params == {f"p{number}": "x" * 90 for number in range(100)}
+        assert done.stderr == ""

@@ -6,12 +6,17 @@ import os
 import platform
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from fitscribe.journal.remains import Left
 
 __all__ = ["command"]
 
 PATIENCE = 3.0  # seconds
+MOST = 20  # journals that are told of one by one
 
 
 @click.command("doctor")
@@ -32,6 +37,8 @@ def command(uri: str | None) -> None:
         "endpoint": f"{where}\n{words}",
         "folder": f"{folder()}\n{_state(folder())}",
         "journals": _journals(folder() / "journal"),
+        "refused": _refused(folder() / "journal"),
+        "disk": _free(folder()),
     }
     table = Table(show_header=False, box=None)
     for name, words in facts.items():
@@ -65,9 +72,44 @@ def _state(folder: Path) -> str:
 
 
 def _journals(folder: Path) -> str:
+    """Say what waits, process by process; journals that had to lie in the folder for temporary files as well."""
+    from fitscribe.cli.tables import size
+    from fitscribe.journal.remains import journals
+
+    found = journals(folder)
+    if not found:
+        return "nothing waits to be sent"
+    lines = [f"{len(found)} not fully sent ({size(sum(each.size for each in found))})"]
+    for each in found[:MOST]:
+        elsewhere = {path.parent for path in each.paths} - {folder}
+        where = f", in {elsewhere.pop()}" if elsewhere else ""
+        lines.append(f"{each.stem}: {_waiting(each)}{where}")
+    if len(found) > MOST:
+        lines.append(f"… and {len(found) - MOST} more")
+    if not all(each.at_work for each in found):
+        lines.append("`fitscribe sync` sends what is left")
+    return "\n".join(lines)
+
+
+def _waiting(left: Left) -> str:
+    state = "at work" if left.at_work else "its process is gone"
+    try:
+        return f"{state}, {left.pending} record(s) wait"
+    except (OSError, ValueError) as error:
+        return f"{state}, cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def _refused(folder: Path) -> str:
+    from fitscribe.journal.letters import letters
+
+    count = len(letters(folder))
+    return f"{count} record(s): `fitscribe sync --dead-letters` shows them" if count else "nothing"
+
+
+def _free(folder: Path) -> str:
+    import shutil
+
     from fitscribe.cli.tables import size
 
-    pending = sorted(folder.glob("*.journal")) if folder.is_dir() else []
-    if not pending:
-        return "nothing waits to be sent"
-    return f"{len(pending)} not fully sent ({size(sum(one.stat().st_size for one in pending))})"
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    return f"{size(shutil.disk_usage(there).free)} free" if there else "unknown"

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter_ns
@@ -17,15 +18,19 @@ from fitscribe.config import settings
 from fitscribe.dialects import Address, AddressBook, Dialect
 from fitscribe.dialects.parcels import addressed
 from fitscribe.guard import guarded, log
+from fitscribe.journal.allowance import Allowance
 from fitscribe.journal.delivery import Delivery
+from fitscribe.journal.memory import Memory
 from fitscribe.journal.payloads import payload, understood
 from fitscribe.journal.pulse import Pulse
 from fitscribe.journal.segment import Segment, frame, frames
 from fitscribe.journal.segments import Segments
 from fitscribe.journal.sorting import sorted_out
 from fitscribe.journal.spool import Spool
+from fitscribe.journal.upkeep import tend
 from fitscribe.records import (
     Artifact,
+    Metrics,
     Record,
     RunEnded,
     RunResumed,
@@ -43,6 +48,7 @@ WINDOW = 4 << 20  # bytes read at a time
 RECORDS = 20_000  # records in a window
 STAND_BACK = 1.0  # seconds that sending waits while the user trains
 OVERHEAD = "fitscribe.overhead_ms"
+TEND = 5.0  # seconds between looks at the files
 TICK = 0.05  # seconds between looks at the clock while waiting for the endpoint
 
 
@@ -58,14 +64,17 @@ class Lifetime:
         self.book.learned = self._note
         self.segments = Segments(folder, self._opened)
         self.spool = Spool(folder, self.segments.stem)
+        self.allowance = Allowance(folder, self.segments, settings().journal_limit, settings().thin_metrics)
         self.delivery = Delivery(dialect_for, folder)
         self.origin = origin
+        self.begun: Callable[[], None] = lambda: None  # what the thread does before it delivers
         self.settled = 0  # records that are delivered or set aside
         self.lock = threading.RLock()  # a signal handler, or __del__, may emit while we write
         self._alive = 0.0  # monotonic seconds of the thread's own last sign of life
         self._pulse = Pulse()
         self._thread: threading.Thread | None = None
         self._directory = Path()
+        self._tended = 0.0  # monotonic seconds when the files were last looked after
         self._spent: dict[str, float] = {}  # milliseconds of overhead when a run began
 
     def emit(self, record: Record) -> None:
@@ -77,16 +86,22 @@ class Lifetime:
             self._introduce(record)  # type: ignore[arg-type]
         elif kind is RunEnded:
             self._account(record)  # type: ignore[arg-type]
-        content = payload(record)
-        if not content:
-            return
-        with self.lock:
-            self.segments.append(frame(content))
+        if kind is not Metrics or self.allowance.level or self.segments.pressure:
+            self._admit(record)
+        elif content := payload(record):
+            with self.lock:
+                self.segments.append(frame(content))
         if self._pulse.asleep:
             self._pulse.wake()
         elif self._thread is None:
             self._start()
         count[0] = before + perf_counter_ns() - began
+
+    def _admit(self, record: Record) -> None:
+        with self.lock:
+            for each in self.allowance.admit(record):
+                if content := payload(each):
+                    self.segments.append(frame(content))
 
     def _introduce(self, record: RunStarted | RunResumed) -> None:
         self.book.add(addressed(record))
@@ -104,7 +119,7 @@ class Lifetime:
         with self.lock:
             self.segments.note(address)
 
-    def _opened(self, segment: Segment) -> None:
+    def _opened(self, segment: Segment | Memory) -> None:
         """Let each segment be understood without those before it, and the user be told where records wait."""
         self.delivery.folder = segment.path.parent
         for address in self.book.open():
@@ -112,7 +127,7 @@ class Lifetime:
         if self.origin:
             with contextlib.suppress(OSError):
                 segment.append(frame(encode(Source(now(), self.origin))))
-                self.segments.count += 1
+        self.allowance.weigh()
 
     def _start(self) -> None:
         with self.lock:
@@ -148,6 +163,7 @@ class Lifetime:
                 self._thread.join(0.5)  # it may hang in a request; it is a daemon
         with self.lock:
             left = self.segments.close()
+            self.allowance.farewell()
         if not left:
             self.spool.clear()
         return left
@@ -159,6 +175,9 @@ class Lifetime:
             import logging  # noqa: F401, RUF100  so that the first thing to say imports nothing
         with guarded("reading the git repository"):
             self._say_origin()
+        with guarded("looking after the journal"):
+            self.allowance.look()
+        self.begun()
         while not self._pulse.stopped:
             fine = False
             with guarded("delivering records"):
@@ -185,27 +204,53 @@ class Lifetime:
             pace.stand_back(time.monotonic() + STAND_BACK)
             self._alive = time.monotonic()
         start = segment.acked
-        found = list(islice(frames(segment.window(WINDOW)), RECORDS))
+        found = list(islice(frames(segment.window(WINDOW), damaged=partial(_damaged, segment, start)), RECORDS))
         if not found:
             return self._skip(segment)
         records = understood(content for content, _ in found)
         folders = [self.segments.folder, self.segments.home]
         parcels = sorted_out(records, self.book, folders, self.origin or {})
-        if not self.delivery.deliver(parcels, self._pulse.pause):
+        if not self.delivery.deliver(parcels, self._pause):
             return True
+        self._note_ends(records)
         self._settle(segment, start + found[-1][1], len(found))
         self._clean(records)
+        self._tend()
         return True
 
-    def _settle(self, segment: Segment, offset: int, count: int) -> None:
+    def _pause(self, seconds: float, asked: bool) -> bool:
+        """Wait between attempts, with an eye on the files; False: stop."""
+        until = time.monotonic() + seconds
+        while True:
+            self._tend()
+            left = until - time.monotonic()
+            if not self._pulse.pause(max(0.0, min(left, TEND)), asked):
+                return False
+            if left <= TEND or (self._pulse.hurried and not asked):
+                return True
+
+    def _tend(self) -> None:
+        """Look after the files now and then."""
+        if time.monotonic() < self._tended + TEND:
+            return
+        with guarded("looking after the journal"):
+            tend(self.segments, self.lock)
+            self.allowance.look()
+        self._tended = time.monotonic()
+
+    def _settle(self, segment: Segment | Memory, offset: int, count: int) -> None:
         if self._pulse.stopped:
             return  # its files are closed: they go to another process as they are
+        while segment.heir is not None:  # it was copied while its records were on their way
+            segment = segment.heir
         segment.acknowledge(offset)
         with self.lock:
+            segment.settled = segment.records if offset >= segment.written else segment.settled + count
+            settled = segment.base + segment.settled
             self.segments.advance()
         self._alive = time.monotonic()
         with self.book.changed:
-            self.settled += count
+            self.settled = settled
             self.book.changed.notify_all()
 
     def _clean(self, records: list[Record]) -> None:
@@ -215,15 +260,23 @@ class Lifetime:
                 for folder in {self.segments.folder, self.segments.home}:
                     with contextlib.suppress(OSError):
                         (folder / record.file).unlink()
-            elif isinstance(record, RunEnded) and (address := self.book.get(record.run)):
-                address.ended = True
 
-    def _skip(self, segment: Segment) -> bool:
+    def _note_ends(self, records: list[Record]) -> None:
+        """Write down which runs are over: a later segment knows of them as open, and may be all that is left."""
+        for record in records:
+            if isinstance(record, RunEnded) and (address := self.book.get(record.run)):
+                address.ended = True
+                self._note(address)
+
+    def _skip(self, segment: Segment | Memory) -> bool:
         """Go on behind a place that cannot be read, which takes a broken disk or another program."""
         if segment.acked >= segment.written:
             return True
-        log().warning("%s is damaged at byte %d; what follows there is not sent", segment.path, segment.acked)
-        self._settle(segment, segment.written, self.segments.count - self.settled)
+        start, rest = segment.acked, segment.window(segment.written)
+        payload, end = next(frames(rest), (b"", len(rest)))
+        good = end - len(frame(payload)) if payload else end
+        _damaged(segment, start, 0, good)
+        self._settle(segment, start + good, 0)
         return True
 
     def _unread(self) -> bool:
@@ -236,3 +289,7 @@ class Lifetime:
     def _full(self) -> bool:
         segment = self.segments.front()
         return segment is not None and segment.written - segment.acked >= WINDOW
+
+
+def _damaged(segment: Segment | Memory, start: int, offset: int, size: int) -> None:
+    log().warning("%s is damaged at byte %d: %d bytes are left out", segment.path, start + offset, size)

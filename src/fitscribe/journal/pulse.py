@@ -31,6 +31,11 @@ class Pulse:
         """True from `stop` on."""
         return self._stop.is_set()
 
+    @property
+    def hurried(self) -> bool:
+        """True while somebody waits."""
+        return self._hurry.is_set()
+
     def wake(self) -> None:
         """End the sleep, if the thread sleeps."""
         self.asleep = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +16,10 @@ import msgspec
 from fitscribe import pace
 from fitscribe.config import folder, settings
 from fitscribe.dialects import AddressBook, Dialect
-from fitscribe.errors import TransportError
-from fitscribe.guard import guarded, log
+from fitscribe.errors import MisuseError, TransportError
+from fitscribe.guard import guarded, log, warn_once
 from fitscribe.journal.lifetime import Lifetime
+from fitscribe.journal.salvage import Salvage
 from fitscribe.journal.segment import acknowledged, payloads
 from fitscribe.journal.spool import Spool
 from fitscribe.journal.status import DeliveryStatus, status_of
@@ -24,6 +27,8 @@ from fitscribe.records import ExperimentNamed, Record, Source, decode
 from fitscribe.undivided import watch_forks
 
 __all__ = ["Shipper"]
+
+MANY = 50_000  # records that wait, of which an exit takes no time to tell the runs
 
 
 class Shipper:
@@ -37,6 +42,7 @@ class Shipper:
         self._book = AddressBook()
         self._origin: dict[str, str] | None = None
         self._beginning = threading.Lock()
+        self._salvage = self._salvaging(alone=_worker() is None)
         _watch_forks(self)
 
     def emit(self, record: Record) -> None:
@@ -47,38 +53,53 @@ class Shipper:
         life.emit(record)
 
     def snapshot(self, content: str | Path | bytes, name: str) -> str:
-        """Copy a file, or write bytes, into the spool; return the name for `Artifact.file`. `OSError`: it cannot be."""
-        spool = self._spool()
+        """Copy a file, or write bytes, into the spool; return the name for `Artifact.file`, "" when there is no room.
+
+        `MissingFile`, `MisuseError`: there is no such file, or it is none.
+        """
+        life = self._life or self._begin()
+        if not life.allowance.takes(_size(content)):
+            return ""
         try:
-            return spool.name(spool.keep(content, name))
-        except OSError:
-            if not isinstance(content, bytes) and not os.access(content, os.R_OK):
-                raise
-            elsewhere = self._elsewhere(spool)
-            return str(elsewhere.keep(content, name))
+            file = life.spool.keep(content, name)
+        except MisuseError:
+            raise
+        except OSError as error:
+            warn_once("no disk takes a copy of what is to be uploaded (%s); it is left out", error.strerror or error)
+            return ""
+        life.allowance.took(_size(file))
+        return life.spool.name(file)
 
     def spool_path(self, name: str) -> Path:
-        """Return a fresh path in the spool to write a file to; `spooled` gives its name for `Artifact.file`."""
-        spool = self._spool()
-        try:
-            return spool.path(name)
-        except OSError:
-            return self._elsewhere(spool).path(name)
+        """Return a fresh path in the spool to write a file to; `spooled` gives its name for `Artifact.file`.
+
+        Never raises; writing there raises `OSError` when no disk takes it.
+        """
+        return self._spool().path(name)
 
     def spooled(self, path: Path) -> str:
-        """Return the name for `Artifact.file` of a file written to a `spool_path`."""
-        return self._spool().name(path)
+        """Return the name for `Artifact.file` of a file written to a `spool_path`, "" when there is no room for it."""
+        life = self._life or self._begin()
+        size = _size(path)
+        if not path.exists():  # no disk took it
+            return ""
+        if life.allowance.takes(size):
+            life.allowance.took(size)
+            return life.spool.name(path)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return ""
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was emitted before is delivered or set aside.
 
         False after `seconds`, or after `exit_patience` without a sign of life from the endpoint.
         """
-        life = self._life
-        if life is None:
-            return True
-        target = life.segments.count
-        return life.until(lambda: life.settled >= target, seconds)
+        life, began = self._life, time.monotonic()
+        target = life.segments.count if life else 0
+        done = life is None or life.until(lambda: life.settled >= target, seconds)
+        self._salvage.settle_children(began + seconds - time.monotonic())
+        return done
 
     def pending(self) -> int:
         """Return how many records are not delivered yet."""
@@ -118,6 +139,7 @@ class Shipper:
         """
         life = self._life
         if life is None:
+            self._salvage.settle_children(settings().exit_timeout)
             return
         with guarded("delivering the rest at exit"):
             try:
@@ -127,17 +149,18 @@ class Shipper:
                     life.until(lambda: life.settled >= life.segments.count, settings().exit_patience)
             except KeyboardInterrupt:
                 log().warning("interrupted while the rest was being delivered")
+        self._salvage.stop()
         with guarded("closing the journal"):
             self._part(life)
             trouble, left = life.delivery.trouble, life.stop()
             self._origin = life.origin
             if left:
-                _tell(left, trouble)
+                _tell(left, life.segments.count - life.settled, trouble)
 
     def _part(self, life: Lifetime) -> None:
         """Let what is emitted from here on begin another journal, which explains runs anew, also those that ended."""
         if self._life is life:
-            known = (msgspec.structs.replace(each, ended=False) for each in self._book.all())
+            known = (msgspec.structs.replace(each, ended=False, guest=True) for each in self._book.all())
             self._life, self._book = None, AddressBook(known)
             self._past.append(life)
 
@@ -146,26 +169,29 @@ class Shipper:
             if self._life is None:
                 watch_forks()
                 self._life = Lifetime(self.folder, self.dialect_for, self._book, self._origin)
+                self._life.begun = self._salvage.start
                 _close_with_worker(self)
             return self._life
 
     def _spool(self) -> Spool:
         return (self._life or self._begin()).spool
 
-    def _elsewhere(self, spool: Spool) -> Spool:
-        from fitscribe.journal.segments import fallback
+    def _salvaging(self, alone: bool) -> Salvage:
+        return Salvage(self.folder, self.dialect_for, lambda: self.pending() > 0, self._used, alone)
 
-        return Spool(fallback(), spool.here.name)
+    def _used(self) -> set[str]:
+        return {address.to for address in self._book.all()}
 
     def forked(self) -> None:
         """In a forked child: leave the parent's journal to the parent, and begin one of our own when needed."""
         pace.reset()  # another thread may have held its lock at the fork
         life, self._life, self._past, self._beginning = self._life, None, [], threading.Lock()
+        self._salvage = self._salvaging(alone=False)
         if life is None:
             return
         life.segments.abandon()
         self._origin = life.origin
-        self._book = AddressBook(msgspec.structs.replace(each, foreign=True) for each in self._book.all())
+        self._book = AddressBook(msgspec.structs.replace(each, foreign=True, guest=True) for each in self._book.all())
 
 
 def _watch_forks(shipper: Shipper) -> None:
@@ -181,18 +207,34 @@ def _watch_forks(shipper: Shipper) -> None:
     os.register_at_fork(after_in_child=in_child)
 
 
+def _worker() -> object:
+    """Return the process that made this one to work for it by `multiprocessing`, or None."""
+    process = sys.modules.get("multiprocessing.process")
+    return process.parent_process() if process is not None else None
+
+
 def _close_with_worker(shipper: Shipper) -> None:
     """Flush a `multiprocessing` worker at its end: it leaves without running what `atexit` holds."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is None or process.parent_process() is None:
+    if _worker() is None:
         return
     from multiprocessing.util import Finalize
 
     Finalize(None, shipper.close, exitpriority=1)
 
 
-def _tell(segments: list[Path], trouble: str) -> None:
+def _tell(segments: list[Path], pending: int, trouble: str) -> None:
     """Say in one line what the segments hold beyond what was acknowledged."""
+    where = segments[0].parent
+    command = "fitscribe sync" if where == folder() / "journal" else f"fitscribe sync {where.parent}"
+    log().warning(
+        "%s are not delivered (%s); they are kept in %s, and `%s` sends them",
+        *(_count(segments, pending), trouble or "time ran out", where, command),
+    )
+
+
+def _count(segments: list[Path], pending: int) -> str:
+    if pending > MANY:
+        return f"{pending} record(s)"
     records = 0
     runs: set[str] = set()
     for path in segments:
@@ -201,9 +243,12 @@ def _tell(segments: list[Path], trouble: str) -> None:
             records += not isinstance(record, Source)
             if not isinstance(record, Source | ExperimentNamed):
                 runs.add(record.run)
-    where = segments[0].parent
-    command = "fitscribe sync" if where == folder() / "journal" else f"fitscribe sync {where.parent}"
-    log().warning(
-        "%d record(s) of %d run(s) are not delivered (%s); they are kept in %s, and `%s` sends them",
-        *(records, len(runs), trouble or "time ran out", where, command),
-    )
+    return f"{records} record(s) of {len(runs)} run(s)"
+
+
+def _size(content: str | Path | bytes) -> int:
+    if isinstance(content, bytes):
+        return len(content)
+    with contextlib.suppress(OSError):  # taking it will say what is wrong
+        return os.path.getsize(content)
+    return 0

@@ -34,7 +34,7 @@ def status_of(lives: list[Lifetime], folder: Path) -> DeliveryStatus:
     traffic = [life.delivery.traffic() for life in lives]
     return DeliveryStatus(
         records=sum(life.segments.count for life in lives),
-        bytes=sum(life.segments.bytes for life in lives),
+        bytes=sum(life.segments.volume for life in lives),
         pending=sum(max(0, life.segments.count - life.settled) for life in lives),
         set_aside=sum(life.delivery.set_aside for life in lives),
         lost=sum(life.segments.lost for life in lives),
