@@ -13,14 +13,24 @@ from fitscribe import config, guard
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests and benchmarks share server.py
 
-from integration.server import mlflow_server_at
+from integration.server import Server
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The tracking URI of an MLflow server; everybody in the session shares it."""
-    with mlflow_server_at(tmp_path_factory.mktemp("mlflow-server")) as uri:
-        yield uri
+def the_mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An MLflow server, for tests that kill it and start it again; everybody in the session shares it."""
+    server = Server(tmp_path_factory.mktemp("mlflow-server"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(the_mlflow_server: Server) -> str:
+    """The tracking URI of that server."""
+    return the_mlflow_server.uri
 
 
 @pytest.fixture(autouse=True)

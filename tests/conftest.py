@@ -16,7 +16,7 @@ from fitscribe.testing.recorder import Recorder
 def alone(tmp_path, monkeypatch) -> Iterator[None]:
     """Work in an empty folder, with no FITSCRIBE_* or MLFLOW_* variable set."""
     for name in list(os.environ):
-        if name.startswith(("FITSCRIBE_", "MLFLOW_")):
+        if name.startswith(("FITSCRIBE_", "MLFLOW_", "SLURM_", "OMPI_", "PMI_", "RANK", "LOCAL_RANK")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     config._given.clear()

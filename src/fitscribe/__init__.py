@@ -174,6 +174,9 @@ if TYPE_CHECKING:
     from fitscribe.reading.frames import search_experiments as search_experiments
     from fitscribe.reading.frames import search_runs as search_runs
     from fitscribe.records import (
+        Bars as Bars,
+    )
+    from fitscribe.records import (
         Heatmap as Heatmap,
     )
     from fitscribe.records import (
@@ -182,6 +185,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "ActiveRun": "active",
+    "Bars": "records",
     "Client": "client",
     "FitscribeError": "errors",
     "Heatmap": "records",
@@ -241,6 +245,7 @@ _MODULES = ["artifacts", "client", "data", "entities", "exceptions", "models", "
 __version__ = "0.1.0"
 __all__ = [
     "ActiveRun",
+    "Bars",
     "Client",
     "FitscribeError",
     "Heatmap",

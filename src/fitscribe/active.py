@@ -14,14 +14,14 @@ from fitscribe.current import enter, leave
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MissingFile, MisuseError, NotBuiltYet, ParamConflict
 from fitscribe.guard import warn_once
-from fitscribe.records import Artifact, DatasetUsed, Metrics, Params, Status, Tags, now
+from fitscribe.records import DatasetUsed, Metrics, Status, Tags, now
 from fitscribe.run import WHOLE_PARAMS, Run, status_of
 from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, shortened, text
 
 if TYPE_CHECKING:
     from fitscribe import entities
 
-__all__ = ["ActiveRun", "LiveInfo", "handle_of"]
+__all__ = ["ActiveRun", "LiveInfo", "as_read", "handle_of"]
 
 
 class LiveInfo:
@@ -46,17 +46,28 @@ class LiveInfo:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(_read(self._run).info, name)
+        return getattr(as_read(self._run).info, name)
 
     def __repr__(self) -> str:
         return f"<info of run {self._run.id}>"
 
 
-def _read(run: Run) -> entities.Run:
+def as_read(run: Run) -> entities.Run:
+    """Return a run as its endpoint has it; one that another rank records, as far as it is known here."""
+    if run.aside:
+        return _as_known(run)
     from fitscribe.reading.reader import Reader
 
     delivery = the_delivery()
     return Reader(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
+
+
+def _as_known(run: Run) -> entities.Run:
+    from fitscribe import entities
+
+    info = entities.RunInfo(run.id, run.address[2], status=run.ended or "RUNNING", run_name=run.name)
+    data = entities.RunData(dict(run.metrics), dict(run.params), dict(run.tags))
+    return entities.Run(info, data)
 
 
 class ActiveRun:
@@ -75,16 +86,16 @@ class ActiveRun:
     @property
     def data(self) -> entities.RunData:
         """Metrics, params and tags as the endpoint has them, after all that was said has been delivered."""
-        return _read(self.run).data
+        return as_read(self.run).data
 
     @property
     def inputs(self) -> entities.RunInputs:
         """The dataset inputs as the endpoint has them."""
-        return _read(self.run).inputs
+        return as_read(self.run).inputs
 
     def to_dictionary(self) -> dict[Any, Any]:
         """Return info, data and inputs as the endpoint has them."""
-        return _read(self.run).to_dictionary()
+        return as_read(self.run).to_dictionary()
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.run.name or self.run.id} ({self.run.ended or 'RUNNING'})>"
@@ -130,7 +141,7 @@ class ActiveRun:
         if not fresh:
             return
         self.run.params.update(fresh)
-        self.run.say(Params(self.run.id, now(), {k: shortened(v, PARAM_LIMIT) for k, v in fresh.items()}))
+        self.run.say_params({k: shortened(v, PARAM_LIMIT) for k, v in fresh.items()})
         if long := {key: words for key, words in fresh.items() if len(words) > PARAM_LIMIT}:
             warn_once(
                 "the param %s has more than %d characters; it is cut, and kept whole in the artifact %s",
@@ -194,14 +205,14 @@ class ActiveRun:
         root, folder = Path(local_dir), checks.artifact_path(artifact_path)
         if not root.is_dir():
             raise MissingFile(f"there is no folder {os.fspath(local_dir)!r} to log (looked in {Path.cwd()})")
-        for file in sorted(each for each in root.rglob("*") if each.is_file()):
+        for file in contents.files_below(root):
             self._keep(file, f"{folder}/{file.relative_to(root).as_posix()}".strip("/"))
 
     def _keep(self, content: Path | bytes, path: str) -> None:
         if not checks.artifact_path(path):
             raise MisuseError("an artifact needs a file name, such as 'notes.txt'")
-        out = the_delivery()
-        self.run.say(Artifact(self.run.id, now(), checks.artifact_path(path), out.snapshot(content, path)))
+        the_delivery()
+        self.run.keep(content, checks.artifact_path(path))
 
     def log_text(self, words: str, artifact_file: str) -> None:
         """Record a text as a file (UTF-8)."""

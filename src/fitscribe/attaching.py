@@ -10,8 +10,8 @@ from fitscribe import config
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import NotFoundError, TransportError
 from fitscribe.guard import warn_once
-from fitscribe.records import RunResumed, new_id, now
-from fitscribe.run import Run, opened
+from fitscribe.records import Tags, now
+from fitscribe.run import Run, opened, set_aside
 
 if TYPE_CHECKING:
     from fitscribe import entities
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attached", "begun", "by_id"]
 
+END = "fitscribe.end"  # the tag that says how a run ended whose process could not
 MOMENT = 0.05  # seconds between looks for a run that another process is about to deliver
 
 _by_theirs: dict[tuple[str, str], Run] = {}
@@ -31,14 +32,12 @@ def attached(run_id: str, address: tuple[str, str, str], *, reopen: bool = True)
     """
     uri = address[0]
     there = _look(uri, run_id)
-    run = Run(run_id=new_id(), to=uri, name=there[0], by_user=True)
+    run = Run.attach(run_id, uri, name=there[0], by_user=True, reopen=reopen)
     run.address = address
-    run.params.update(there[1])
-    run.say(RunResumed(run.id, now(), uri, run_id, reopen))
-    if reopen:
-        opened[run.id] = run
+    (run.before if reopen else run.params).update(there[1])
+    if reopen and there[2].get(END):
+        run.say(Tags(run.id, now(), {END: None}))  # it goes on
     _by_theirs[uri, run_id] = run
-    run.theirs = run_id
     return run
 
 
@@ -49,7 +48,7 @@ def by_id(run_id: str, uri: str = "") -> Run:
     """
     delivery = the_delivery()
     uri = delivery.written(uri) if uri else delivery.uri()
-    run = opened.get(run_id) or _by_theirs.get((uri, run_id))
+    run = opened.get(run_id) or set_aside.get(run_id) or _by_theirs.get((uri, run_id))
     return run if run is not None else attached(run_id, (uri, "", ""), reopen=False)
 
 
@@ -63,7 +62,8 @@ def begun(experiment_id: str, name: str, tags: Mapping[str, Any], at: int | None
     return run, theirs
 
 
-def _look(uri: str, run_id: str) -> tuple[str, dict[str, str]]:
+def _look(uri: str, run_id: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return name, params and tags of a run."""
     from fitscribe.reading.reader import Reader
 
     reader, until = Reader(the_delivery().full_uri(uri)), time.monotonic() + config.settings().read_timeout
@@ -74,8 +74,8 @@ def _look(uri: str, run_id: str) -> tuple[str, dict[str, str]]:
             raise NotFoundError(f"there is no run {run_id!r} at {uri}")
     except TransportError as error:
         warn_once("could not look at the run %s (%s); what is logged to it is kept and sent later", run_id, error)
-        return "", {}
-    return run.info.run_name or "", dict(run.data.params)
+        return "", {}, {}
+    return run.info.run_name or "", dict(run.data.params), dict(run.data.tags)
 
 
 def _found(reader: Reader, run_id: str) -> entities.Run | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from fitscribe import attaching, checks
-from fitscribe.active import ActiveRun, handle_of
+from fitscribe.active import ActiveRun, as_read, handle_of
 from fitscribe.administration import Administration
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError
 from fitscribe.records import Status
+from fitscribe.run import set_aside
 
 if TYPE_CHECKING:
     from fitscribe.entities import Metric, Param, Run, RunTag
@@ -41,6 +42,11 @@ class Client(Administration):
         labels = {checks.key(name, "tag"): value for name, value in (tags or {}).items()}
         theirs = attaching.begun(str(experiment_id), run_name or "", labels, at, self.tracking_uri)[1]
         return self.get_run(theirs)
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run with its latest metrics, params, tags and inputs. `NotFoundError`: there is no such run."""
+        aside = set_aside.get(run_id)
+        return super().get_run(run_id) if aside is None else as_read(aside)
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """End a run as FINISHED or another status; `end_time` in milliseconds, now unless given."""

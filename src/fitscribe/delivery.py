@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from fitscribe import afterwards, config, pace
 from fitscribe.current import last_entered
-from fitscribe.guard import guarded, warn_once
+from fitscribe.guard import guarded, quietly, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
-from fitscribe.records import Record
+from fitscribe.records import Record, RunEnded, Status, now
 from fitscribe.run import Run, opened, status_of
 from fitscribe.run import connect as connect_runs
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fitscribe.journal.status import DeliveryStatus
 
 __all__ = ["Delivery", "connect", "the_delivery"]
+
+
+GET_ON = 0.4  # seconds after which an endpoint that gives trouble is not waited for, where the process is to die
 
 
 class Delivery:
@@ -87,6 +90,31 @@ class Delivery:
 
         return here()
 
+    def watch(self) -> None:
+        """A run is open from now on: SIGTERM is to end it as killed."""
+        from fitscribe.signals import watch
+
+        watch(self.last_words)
+
+    def last_words(self, seconds: float) -> None:
+        """Say that the open runs are killed; deliver what can be within `seconds`, while the endpoint is no trouble.
+
+        The runs stay open here: they go on where the process does.
+        """
+        status, why = _restarted() or ("KILLED", "")
+        for run in reversed(list(opened.values())):
+            if run.process == os.getpid() and run.ended is None:
+                if why:
+                    run.set_tags({"fitscribe.end": why})
+                run.say(RunEnded(run.id, now(), status))
+        until = time.monotonic() + seconds
+        with pace.hurry():
+            afterwards.drain(seconds / 2)  # the ends of runs may wait for what is said after the fit
+        while self._shipper is not None and (left := until - time.monotonic()) > 0:
+            with pace.hurry():
+                if self._shipper.flush(min(GET_ON, left)) or self._shipper.trouble():
+                    return
+
     def snapshot(self, content: str | Path | bytes, name: str) -> str:
         """Keep a copy of a file or of bytes in the spool."""
         return self.shipper().snapshot(content, name)
@@ -112,9 +140,9 @@ class Delivery:
         deadline = time.monotonic() + (config.settings().exit_timeout if seconds is None else seconds)
         with pace.hurry():
             done = afterwards.drain(max(0.0, deadline - time.monotonic()))
-            if self._shipper is None:
-                return done
-            return self._shipper.flush(max(0.0, deadline - time.monotonic())) and done
+            if self._shipper is None and not (config.folder() / "journal").is_dir():
+                return done  # else children of this process may have left something
+            return self.shipper().flush(max(0.0, deadline - time.monotonic())) and done
 
     def status(self) -> DeliveryStatus:
         """Return how far the delivery of this process is, and what it has cost so far."""
@@ -129,16 +157,22 @@ class Delivery:
         """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
         self._left = True
         with guarded("the last flush"):
-            error = _last_error()
+            status, why = _how_it_ends()
             for run in reversed(list(opened.values())):
                 if run.process == os.getpid():
-                    run.end(status_of(error))
+                    if why:
+                        run.set_tags({"fitscribe.end": why})
+                    run.end(status)
             with pace.hurry():
                 afterwards.drain(config.settings().exit_timeout)
                 if self._shipper is not None:
                     self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
                 reading.close_transports()
+        if type(_last_error()) is KeyboardInterrupt:
+            from fitscribe.signals import remain_interrupted
+
+            remain_interrupted()
 
     def late(self) -> Run | None:
         """Return the run for what threads and `__del__` say after `leave`: nobody would end a new one."""
@@ -150,6 +184,28 @@ class Delivery:
                 self.shipper().folder,
             )
         return last_entered()
+
+
+def _how_it_ends() -> tuple[Status, str]:
+    """Return the status for the runs that are open at the end of the process, and the tag that says why, if any."""
+    if found := _restarted():
+        return found
+    error, signals = _last_error(), sys.modules.get("fitscribe.signals")
+    if error is None and signals is not None and signals.told():
+        return "KILLED", ""
+    return status_of(error), ""
+
+
+def _restarted() -> tuple[Status, str] | None:
+    return ("FAILED", "kernel restarted") if quietly(_restarts, default=False) else None
+
+
+def _restarts() -> bool:
+    """True when this is a notebook's kernel that ends to begin anew: ipykernel keeps what it was told for its exit."""
+    kernels = sys.modules.get("ipykernel.kernelapp")
+    if kernels is None or not kernels.IPKernelApp.initialized():
+        return False
+    return bool(kernels.IPKernelApp.instance().kernel._shutdown_message["content"]["restart"])
 
 
 def _last_error() -> BaseException | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fitscribe import ranks
 from fitscribe.client import Client
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError, NotFoundError, TransportError
@@ -57,13 +58,15 @@ def set_experiment(
     if (experiment_name is None) == (experiment_id is None):
         raise MisuseError("set_experiment takes either a name or an experiment_id")
     delivery = the_delivery()
+    aside = ranks.aside()
     if experiment_id is not None:
-        found = known(str(experiment_id))
+        found = None if aside else known(str(experiment_id))
         delivery.experiment = ("", str(experiment_id))
         return found if found is not None else ChosenExperiment("")
     name = _named(experiment_name)
     delivery.experiment = (name, "")
-    delivery.emit(ExperimentNamed(now(), delivery.uri(), name))
+    if not aside:
+        delivery.emit(ExperimentNamed(now(), delivery.uri(), name))
     return ChosenExperiment(name)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from fitscribe import attaching, checks, config, current
-from fitscribe.active import ActiveRun, handle_of
+from fitscribe import attaching, checks, config, current, ranks
+from fitscribe.active import ActiveRun, as_read, handle_of
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError, NotBuiltYet
 from fitscribe.records import Status
@@ -129,6 +129,8 @@ def _address(experiment_id: str | None) -> tuple[str, str, str]:
     delivery = the_delivery()
     if experiment_id is None:
         return delivery.address()
+    if ranks.aside():
+        return delivery.uri(), "", str(experiment_id)
     from fitscribe import experiments
 
     experiments.known(str(experiment_id))
@@ -156,10 +158,7 @@ def last_active_run() -> entities.Run | None:
     run = current.last_entered()
     if run is None:
         return None
-    from fitscribe.reading.reader import Reader
-
-    delivery = the_delivery()
-    return Reader(delivery.full_uri(run.to)).get_run(delivery.theirs(run))
+    return as_read(run)
 
 
 def by_id_or_current(run_id: str | None = None) -> ActiveRun:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fitscribe import afterwards, pace
+from fitscribe import afterwards, pace, ranks
+from fitscribe.config import forget, settings
 from fitscribe.current import current, entered
 from fitscribe.guard import guarded, quiet
 from fitscribe.overhead import ours
-from fitscribe.run import Run, status_of
+from fitscribe.run import Run, outlet, status_of
 
 if TYPE_CHECKING:
     from fitscribe.integration import Integration
@@ -87,9 +88,19 @@ class Call:
             above.autologged = True
             return entered(above)
         labels = {"mlflow.autologging": self.integration.name, **(self.options.get("extra_tags") or {}), **(tags or {})}
-        self.owned = Run.start(name or type(self.target).__name__, parent=above, tags=labels)
+        self.owned = self._begun(name or type(self.target).__name__, above, labels)
         self.owned.autologged = True
         return entered(self.owned)
+
+    def _begun(self, name: str, above: Run | None, labels: Mapping[str, object]) -> Run:
+        """Begin a run; or take up, unseen, the one that this process was told to write to."""
+        told = "" if above is not None else settings().run_id
+        if not told:
+            return Run.start(name, parent=above, tags=labels)
+        forget("run_id")
+        run = Run.attach(told, outlet().address()[0])
+        run.set_tags(labels)
+        return run
 
     def close(self, error: BaseException | None) -> None:
         """End the run that was opened for this call: only the user's function decides how."""
@@ -119,7 +130,8 @@ def observe(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call `original` exactly once, with the hook's first half before it and its second half after it."""
-    if _busy.get() and not nested:
+    within = _busy.get()
+    if (within and not nested) or (not within and _elsewhere()):  # within a watched call that is known
         return original(*args, **kwargs)
     call = Call(integration, original, args, kwargs)
     busy = _busy.set(True)
@@ -143,6 +155,12 @@ def observe(
         if busy is not None:
             _busy.reset(busy)
         quiet.reset(hushed)
+
+
+def _elsewhere() -> bool:
+    """True when another rank records what is trained here."""
+    above = current()
+    return ranks.aside() if above is None else above.aside
 
 
 def _first_half(hook: Hook, call: Call) -> Generator[None, Any, None] | None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from fitscribe import afterwards
-from fitscribe.errors import NotBuiltYet
+from fitscribe import afterwards, ranks
+from fitscribe.config import settings
+from fitscribe.errors import FitscribeError, NotBuiltYet
 from fitscribe.guard import guarded, warn_once
 from fitscribe.records import (
     Artifact,
+    Bars,
     DatasetUsed,
     Drawing,
     Heatmap,
@@ -27,6 +29,7 @@ from fitscribe.records import (
     Params,
     Record,
     RunEnded,
+    RunResumed,
     RunStarted,
     Status,
     Tags,
@@ -35,7 +38,7 @@ from fitscribe.records import (
 )
 from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, legal_key, number, shortened, text, unique
 
-__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "opened", "outlet", "status_of"]
+__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "opened", "outlet", "set_aside", "status_of"]
 
 WHOLE_PARAMS = "fitscribe/params.json"
 
@@ -60,6 +63,9 @@ class Outlet(Protocol):
 
     def source(self) -> dict[str, str]:
         """Return the tags that say who and what runs here, as far as they are cheap to know."""
+
+    def watch(self) -> None:
+        """A run is open from now on: see to it that it ends as its process does."""
 
 
 _outlet: Outlet | None = None
@@ -102,6 +108,11 @@ class Run:
         self.process = os.getpid()
         self.handle: Any = None  # the user's `ActiveRun` of it
         self.theirs = ""  # the endpoint's id, where it came from there
+        self.metrics: dict[str, float] = {}  # of a run aside: no endpoint has them
+        self.tags: dict[str, str] = {}
+        self.aside = False  # another rank records: nothing of this one is written down or sent
+        self.resumed = False  # an earlier process of the job may have begun it
+        self.before: dict[str, str] = {}  # params that the endpoint had when it was taken up: another value is drift
 
     @classmethod
     def start(
@@ -117,9 +128,16 @@ class Run:
     ) -> Run:
         """Begin a run now, or at a time in milliseconds; with a parent, it goes where the parent goes."""
         out = outlet()
-        to, experiment, experiment_id = address or out.address()
-        run = cls(run_id=new_id(), to=parent.to if parent else to, name=name, parent=parent, by_user=by_user)
-        run.address = parent.address if parent else (to, experiment, experiment_id)
+        where = parent.address if parent else address or out.address()
+        to = parent.to if parent else where[0]
+        aside = parent.aside if parent else ranks.aside()
+        resumed_id = "" if aside else _resumed_id(where, name, parent, parent_id)
+        run = cls(run_id=resumed_id or new_id(), to=to, name=name, parent=parent, by_user=by_user)
+        run.address, run.aside, run.resumed = where, aside, bool(resumed_id)
+        if aside:
+            run.theirs = run.id
+            opened[run.id] = set_aside[run.id] = run
+            return run
         labels = {legal_key(k): shortened(text(v), TAG_LIMIT) for k, v in {**out.source(), **(tags or {})}.items()}
         started = RunStarted(
             run=run.id,
@@ -130,9 +148,25 @@ class Run:
             experiment_id=run.address[2],
             parent=parent.id if parent else parent_id,
             tags=labels,
+            resume=run.resumed,
         )
         out.emit(started)
+        if run.resumed:  # what the end of the process before may have left
+            out.emit(Tags(run.id, started.at, {"fitscribe.end": None}))
         opened[run.id] = run
+        out.watch()
+        return run
+
+    @classmethod
+    def attach(cls, theirs: str, to: str, *, name: str = "", by_user: bool = False, reopen: bool = True) -> Run:
+        """Take up the run that the endpoint `to` knows as `theirs`; with `reopen` it is open, and RUNNING there."""
+        out = outlet()
+        run = cls(run_id=new_id(), to=to, name=name, by_user=by_user)
+        run.address, run.theirs = (to, "", ""), theirs
+        out.emit(RunResumed(run.id, now(), to, theirs, reopen, drift=reopen))
+        if reopen:
+            opened[run.id] = run
+            out.watch()
         return run
 
     address: tuple[str, str, str] = ("", "", "")
@@ -150,10 +184,17 @@ class Run:
             if len(words) > PARAM_LIMIT:
                 long[key] = words
             fresh[key] = shortened(words, PARAM_LIMIT)
-        if fresh:
-            outlet().emit(Params(self.id, now(), fresh))
+        self.say_params(fresh)
         if long:
             self.keep_whole(long)
+
+    def say_params(self, values: Mapping[str, str]) -> None:
+        """Record params that have no value from this process; one with another value from before becomes a tag."""
+        drift = {key: words for key, words in values.items() if _differ(self.before.get(key), words)}
+        if fresh := {key: words for key, words in values.items() if key not in self.before}:
+            self.say(Params(self.id, now(), fresh))
+        if drift:
+            self.set_tags({f"fitscribe.drift.{key}": words for key, words in drift.items()})
 
     def keep_whole(self, params: Mapping[str, str]) -> None:
         """Keep params that are too long for a server, whole, in one artifact of the run."""
@@ -162,7 +203,17 @@ class Run:
 
     def say(self, record: Record) -> None:
         """Hand a record of this run to the outlet."""
-        outlet().emit(record)
+        if not self.aside:
+            outlet().emit(record)
+        elif isinstance(record, Metrics):
+            self.metrics.update(record.values)
+        elif isinstance(record, Tags):
+            self.tags.update({key: value for key, value in record.values.items() if value is not None})
+
+    def keep(self, content: str | Path | bytes, path: str) -> None:
+        """Record a copy of a file, or bytes, as the artifact `path`. `OSError`: it cannot be read."""
+        if not self.aside:
+            outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(content, path)))
 
     @guarded("logging metrics")
     def log_metrics(self, values: Mapping[Any, object], step: int = 0, at: int | None = None) -> None:
@@ -175,7 +226,7 @@ class Run:
             else:
                 points[key] = found
         if points:
-            outlet().emit(Metrics(self.id, now() if at is None else at, int(step), points))
+            self.say(Metrics(self.id, now() if at is None else at, int(step), points))
 
     @guarded("setting tags")
     def set_tags(self, values: Mapping[Any, object]) -> None:
@@ -184,7 +235,7 @@ class Run:
             legal_key(key): shortened(text(value), TAG_LIMIT) for key, value in values.items()
         }
         if tags:
-            outlet().emit(Tags(self.id, now(), tags))
+            self.say(Tags(self.id, now(), tags))
 
     @guarded("logging a text")
     def log_text(self, words: str, path: str) -> None:
@@ -194,12 +245,12 @@ class Run:
     @guarded("logging an artifact")
     def log_bytes(self, content: bytes, path: str) -> None:
         """Record bytes as the artifact `path`."""
-        outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(content, path)))
+        self.keep(content, path)
 
     @guarded("logging a file")
     def log_file(self, file: str | Path, path: str) -> None:
         """Record a copy of a file, as it is now, as the artifact `path`."""
-        outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(Path(file), path)))
+        self.keep(Path(file), path)
 
     def spool_path(self, name: str) -> Path:
         """Return a fresh path for a file that is then recorded by `log_spooled`."""
@@ -207,17 +258,17 @@ class Run:
 
     def log_spooled(self, file: Path, path: str) -> None:
         """Record a file that was written to an outlet's `spool_path`; it is not copied again."""
-        outlet().emit(Artifact(self.id, now(), path, outlet().spooled(file)))
+        self.say(Artifact(self.id, now(), path, outlet().spooled(file)))
 
     @guarded("logging a chart")
-    def log_chart(self, chart: Lines | Heatmap, path: str) -> None:
+    def log_chart(self, chart: Lines | Heatmap | Bars, path: str) -> None:
         """Record a chart, drawn as the PNG `path` in the background; without matplotlib it is left out."""
-        outlet().emit(Drawing(self.id, now(), path, chart))
+        self.say(Drawing(self.id, now(), path, chart))
 
     @guarded("logging a dataset")
     def log_dataset(self, facts: Mapping[str, str], context: str, name: str = "dataset") -> None:
         """Record a dataset input from its digest, schema and profile; `context` is `train`, `eval`, ..."""
-        outlet().emit(DatasetUsed(self.id, now(), name=name, context=context, **facts))
+        self.say(DatasetUsed(self.id, now(), name=name, context=context, **facts))
 
     @guarded("logging the model")
     def log_model(
@@ -231,24 +282,42 @@ class Run:
         input_example: bool = False,
         serialization_format: str = "cloudpickle",
         witness: Any = None,
+        trusted: Iterable[str] = (),
+        limit: float | None = None,
     ) -> None:
         """Record a model as a model directory under `path`: pickled now, described in the background.
 
         `model_input` is what it was trained on; its first rows tell the signature, and are the example if wanted.
-        A `witness` predicts them in the model's place.
+        A `witness` predicts them in the model's place. What cannot be written, or has more than `limit` bytes, is left
+        out, and the tag `fitscribe.model` says why.
         """
         from fitscribe import modeling
 
+        if self.aside:
+            return
         if flavor != "sklearn":
             raise NotBuiltYet(f"models of the flavor {flavor!r} are not recorded yet")
         asked = model if witness is None else witness
         found, example = modeling.looked_at(asked, model_input, signature=signature, input_example=input_example)
-        modeling.record(self, model, path, serialization_format=serialization_format, signature=found, example=example)
+        try:
+            modeling.record(
+                self,
+                model,
+                path,
+                serialization_format=serialization_format,
+                signature=found,
+                example=example,
+                trusted=trusted,
+                limit=limit,
+            )
+        except FitscribeError as error:  # the rest of the run is none the worse
+            self.set_tags({"fitscribe.model": f"left out: {error}"})
+            warn_once("the model is left out: %s", error)
 
     @guarded("logging a model")
     def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "") -> None:
         """Say that the artifacts under `path` are a model directory, described by its MLmodel content."""
-        outlet().emit(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as))
+        self.say(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as))
 
     def child(self, name: str = "", tags: Mapping[str, object] | None = None, at: int | None = None) -> Run:
         """Begin a run below this one, now or at a time in milliseconds; `end` it yourself."""
@@ -256,8 +325,9 @@ class Run:
 
     def later(self, piece: Callable[[], object]) -> None:
         """Call `piece()` in the background before the run ends; it must hold copies of what may change."""
-        self.deferred = True
-        afterwards.do(piece)
+        if not self.aside:
+            self.deferred = True
+            afterwards.do(piece)
 
     @guarded("ending a run")
     def end(self, status: Status = "FINISHED", at: int | None = None) -> None:
@@ -268,10 +338,30 @@ class Run:
         self.ended = status
         record = RunEnded(self.id, now() if at is None else at, status)
         if self.deferred:
-            afterwards.do(lambda: outlet().emit(record))
+            afterwards.do(lambda: self.say(record))
         else:
-            outlet().emit(record)
+            self.say(record)
+
+
+def _resumed_id(address: tuple[str, str, str], name: str, parent: Run | None, parent_id: str) -> str:
+    """Return the id that an earlier process of this job gave the same run, or "" where ids are new."""
+    if not settings().resume or (parent is not None and not parent.resumed):
+        return ""
+    from fitscribe import jobs
+
+    if not jobs.resumes():
+        return ""
+    above = parent.id if parent is not None else parent_id
+    return jobs.child_id(above, name) if above else jobs.top_id(address[0], address[1] or address[2])
+
+
+def _differ(before: str | None, words: str) -> bool:
+    """True when a param had another value; the endpoint may have kept less of a long one."""
+    return before is not None and words != before and shortened(words, max(3, len(before))) != before
 
 
 opened: dict[str, Run] = {}
 """The runs of this process that have not ended, oldest first."""
+
+set_aside: dict[str, Run] = {}
+"""The runs of this process that another rank records: their ids are known to nobody else."""
