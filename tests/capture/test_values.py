@@ -22,6 +22,17 @@ def test_text_has_no_memory_address_and_never_raises():
     assert values.text("") == ""
 
 
+class Spoken(str):
+    """A text of a kind of its own, as numpy's are: no record could be written down with it."""
+
+    __slots__ = ()
+
+
+def test_text_is_always_plain_text():
+    assert type(values.text(Spoken("rbf"))) is str
+    assert values.text(Spoken("rbf")) == "rbf"
+
+
 def test_text_of_a_huge_container_shows_its_beginning_and_length():
     assert values.text(list(range(5000))).endswith("98, 99, ...] (5000 items)")
     assert values.text(b"x" * 5000).endswith("... (5000 bytes)")

@@ -223,3 +223,48 @@ def test_a_fork_does_not_wait_for_ever_and_the_child_starts_afresh(store, new_ru
         assert get("runs/get", run_id=run)["run"]["info"]["run_id"] == run
         assert database.gate is not gate
     engine.dispose()
+
+
+FORKED_WHILE_OPENING = """
+import os, sys, threading, time
+from pathlib import Path
+from fitscribe.undivided import watch_forks
+watch_forks()
+from fitscribe.store import Store
+folder = Path(sys.argv[1])
+
+def write():
+    assert Store(folder).handle("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})[0] == 200
+
+opening = threading.Thread(target=write)
+opening.start()
+time.sleep(float(sys.argv[2]))
+child = os.fork()
+if not child:
+    write()
+    os._exit(0)
+opening.join()
+deadline = time.monotonic() + 30
+while time.monotonic() < deadline:
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        sys.exit(status)
+    time.sleep(0.01)
+os.kill(child, 9)
+sys.exit("the child hangs")
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.2] if FORKS else [])
+def test_a_child_that_is_forked_while_the_store_is_being_made_writes_to_it_too(folder, seconds):
+    command = [sys.executable, "-W", "ignore", "-c", FORKED_WHILE_OPENING, str(folder), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(ask(Store(folder), "POST", "runs/search", experiment_ids=["0"])["runs"]) == 2
+
+
+def test_a_database_that_comes_while_a_fork_waits_stays_usable(fresh):
+    forks._before()
+    ask(fresh, "POST", "runs/create", experiment_id="0")
+    forks._in_parent()
+    ask(fresh, "POST", "runs/create", experiment_id="0")

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from fitscribe.store import forks, schema, sqlite
+from fitscribe.undivided import undivided
 
 __all__ = ["Database"]
 
@@ -72,7 +73,9 @@ class Database:
                 self._engine.dispose()  # somebody removed or replaced the folder under us
                 self._engine = None
             if self._engine is None:
-                self._engine = self._open()
+                with undivided:  # a fork in the middle of a migration would leave its child with half of one
+                    forks.watch(self)
+                    self._engine = self._open()
                 self._identity = _identity(self._file)
             return self._engine
 
@@ -87,7 +90,6 @@ class Database:
         except BaseException:
             engine.dispose()
             raise
-        forks.watch(self)
         return engine
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 __all__ = ["Gate", "watch"]
 
-PATIENCE = 1.0  # seconds that a fork waits for transactions in progress
+PATIENCE = 10.0  # seconds that a fork waits for transactions in progress, which take milliseconds
 
 
 class Gate:
@@ -66,6 +66,8 @@ class Forking(Protocol):
 
 
 _watched: weakref.WeakSet[Forking] = weakref.WeakSet()
+_shut: list[Forking] = []
+"""What the fork in progress keeps shut; a database that comes while it waits for others is none of them."""
 _once = threading.Lock()
 _hooked = False
 
@@ -82,17 +84,19 @@ def watch(database: Forking) -> None:
 
 def _before() -> None:
     for database in list(_watched):
+        _shut.append(database)
         if database.gate.shut():
             database.close()
 
 
 def _in_parent() -> None:
-    for database in list(_watched):
-        database.gate.open()
+    while _shut:
+        _shut.pop().gate.open()
 
 
 def _in_child() -> None:
     global _once
     _once = threading.Lock()
+    _shut.clear()
     for database in list(_watched):
         database.renew()
