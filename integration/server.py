@@ -20,16 +20,17 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 class Server:
     """A server that keeps its things in a folder; one that was killed starts again where it was."""
 
-    def __init__(self, folder: Path) -> None:
-        """Choose a free port, and start nothing."""
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+        """Choose a free port, and start nothing; other options for its artifacts, and variables that it sees."""
         self.folder, self.port = folder, _free_port()
+        self.options, self.variables = options, variables
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
         """Return when it answers. `RuntimeError`: it does not."""
         with (self.folder / "log").open("a") as log:
-            self._process = _start(self.folder, self.uri, log)
+            self._process = _start(self, log)
         _wait(self._process, self.uri, self.folder / "log")
 
     def stop(self) -> None:
@@ -56,15 +57,16 @@ def mlflow_server_at(folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def _start(folder: Path, uri: str, log) -> subprocess.Popen:
+def _start(server: Server, log) -> subprocess.Popen:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "PYTHONPATH"))}
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", uri.rpartition(":")[2]]
-    store = ["--backend-store-uri", f"sqlite:///{folder.joinpath('mlflow.db').as_posix()}"]
-    artifacts = ["--artifacts-destination", str(folder / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(server.port)]
+    store = ["--backend-store-uri", f"sqlite:///{server.folder.joinpath('mlflow.db').as_posix()}"]
+    artifacts = server.options or ["--artifacts-destination", str(server.folder / "artifacts")]
     group = {"start_new_session": True} if os.name != "nt" else {}  # its workers are to end with it
     return subprocess.Popen(
-        [*command, *store, *artifacts], cwd=folder, env=kept | QUIET, stdout=log, stderr=subprocess.STDOUT, **group
-    )
+        [*command, *store, *artifacts],
+        cwd=server.folder, env=kept | QUIET | server.variables, stdout=log, stderr=subprocess.STDOUT, **group,
+    )  # fmt: skip
 
 
 def _wait(server: subprocess.Popen, uri: str, log: Path) -> None:

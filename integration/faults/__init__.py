@@ -1,0 +1,1 @@
+"""Faults: real training scripts, killed and cut off at random from a real server, lose nothing and repeat nothing."""
