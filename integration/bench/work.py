@@ -1,6 +1,7 @@
-"""The work that is measured, in a process of its own: `python work.py SCENARIO MODE [ARGUMENT]` prints JSON.
+"""The work that is measured, in a process of its own: `python -m integration.bench.work SCENARIO MODE ARGUMENT`.
 
 MODE is none, mlflow or fitscribe; the tracking URI comes by MLFLOW_TRACKING_URI. Times are in milliseconds.
+What was found is printed as JSON.
 """
 
 from __future__ import annotations
@@ -75,33 +76,6 @@ def search(mode: str, candidates: str) -> dict[str, float]:
     return {"ms": took, "delivered": (clock() - began) * 1000}
 
 
-def metrics(mode: str, how: str) -> dict[str, float]:
-    """Ten thousand metric calls (200 where each waits for the server), per call in microseconds."""
-    calls = 200 if how == "sync" else 10_000
-    if mode == "none":
-        began = clock()
-        values = [float(step) for step in range(calls)]
-        return {"us": (clock() - began) / calls * 1e6, "delivered": 0.0, "calls": len(values)}
-    if mode == "mlflow":
-        import mlflow as tracker
-    else:
-        import fitscribe as tracker
-    with tracker.start_run():
-        tracker.log_metric("warm", 1.0)
-        began = clock()
-        for step in range(calls):
-            if how == "async" and mode == "mlflow":
-                tracker.log_metric("loss", 1.0 / (step + 1), step=step, synchronous=False)
-            else:
-                tracker.log_metric("loss", 1.0 / (step + 1), step=step)
-        looped = clock() - began
-        if mode == "mlflow" and how == "async":
-            tracker.flush_async_logging()
-        settle(mode)
-        delivered = clock() - began
-    return {"us": looped / calls * 1e6, "delivered": delivered * 1000, "calls": calls}
-
-
 def settle(mode: str) -> None:
     if mode == "fitscribe":
         import fitscribe
@@ -109,9 +83,14 @@ def settle(mode: str) -> None:
         fitscribe.flush(300)
 
 
-SCENARIOS = {"imported": imported, "fits": fits, "search": search, "metrics": metrics}
+SCENARIOS = {"imported": imported, "fits": fits, "search": search}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     scenario, mode, argument = sys.argv[1:4]
-    print("RESULT " + json.dumps(SCENARIOS[scenario](mode, argument)))
+    if scenario not in SCENARIOS:
+        from integration.bench import calls, live  # not before: `imported` counts modules
+
+        SCENARIOS |= calls.SCENARIOS | live.SCENARIOS
+    found = SCENARIOS[scenario](mode, argument)
+    print("RESULT " + json.dumps({"ended": time.time(), **found}))
