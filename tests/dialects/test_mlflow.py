@@ -254,6 +254,21 @@ def test_a_wrong_address_loses_nothing(endpoint: Endpoint, mlflow: MLflow, parce
     assert (list(endpoint.ledger.runs), sent.refused) == ([THEIRS], [])
 
 
+@pytest.mark.parametrize("path", ["runs/create", "log-batch", "runs/update", "artifacts/"])
+def test_a_login_page_with_status_200_is_no_success(
+    endpoint: Endpoint, mlflow: MLflow, parcel: Pack, path: str, tmp_path: Path
+) -> None:
+    endpoint.trouble("answer", path, status=200, body=b"<!doctype html><title>Sign in</title>")
+    (tmp_path / "snapshot").write_bytes(b"1")
+    told = Params(RUN, 1, {"a": "1"}), Artifact(RUN, 1, "a.txt", "snapshot"), RunEnded(RUN, 2, "FINISHED")
+    sent = parcel(started(endpoint), *told)
+    with pytest.raises(TransportError, match="a web page"):
+        mlflow.write(sent)
+    mlflow.write(sent)
+    run = endpoint.ledger.runs[THEIRS]
+    assert (run.params, run.status, len(endpoint.ledger.artifacts)) == ({"a": "1"}, "FINISHED", 1)
+
+
 def test_a_wrong_password_is_said_once_and_not_hammered(
     endpoint: Endpoint, mlflow: MLflow, parcel: Pack, caplog: pytest.LogCaptureFixture
 ) -> None:

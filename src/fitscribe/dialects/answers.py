@@ -15,6 +15,7 @@ __all__ = ["Absent", "Awaited", "Broken", "Poison", "content"]
 
 UNWELCOME = (401, 403)
 PATIENCE = 60.0  # seconds between attempts with a credential that was not taken
+PAGE = "a web page, as of no tracking server"
 FOR_GOOD = "INVALID_STATE"  # what the protocol says with 500 about deleted experiments
 
 
@@ -44,9 +45,11 @@ def content(uri: str, path: str, answer: Answer) -> dict[str, Any]:
 
     `TransportError`: it may work later. `Absent`: this path is not served. `ServerError`: refused for good.
     """
-    if 200 <= answer.status < 300:
-        return answer.body if isinstance(answer.body, dict) else {}
     code, message = _words(answer)
+    if 200 <= answer.status < 300:
+        if message == PAGE:
+            raise TransportError(f"{uri} answered {path} with {PAGE}; a login page? Check the tracking URI.", wait=10)
+        return answer.body if isinstance(answer.body, dict) else {}
     if answer.status in UNWELCOME:
         warn_once(
             "%s answered %d (%s); check MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN. "
@@ -67,8 +70,7 @@ def _words(answer: Answer) -> tuple[str, str]:
         code = str(answer.body.get("error_code") or "")
         return code, str(answer.body.get("message") or answer.body.get("detail") or code or "no reason given")
     text = bytes(answer.body).decode("utf-8", "replace").strip() if isinstance(answer.body, bytes) else ""
-    page = text[:1] == "<"
-    return "", "a web page, as of no tracking server" if page else text[:300] or "no reason given"
+    return "", PAGE if text[:1] == "<" else text[:300] or "no reason given"
 
 
 def _wait(answer: Answer) -> float:

@@ -217,8 +217,9 @@ class MLflow:
         if not turns:
             return []
         last = turns[-1]
-        fields = {"status": last.status, "end_time": last.at} if isinstance(last, RunEnded) else {"status": "RUNNING"}
-        return [Step(partial(self.runs.update, parcel, **fields), turns)]
+        if isinstance(last, RunResumed):
+            return [Step(partial(self.runs.reopen, parcel, last.at), turns)]
+        return [Step(partial(self.runs.update, parcel, status=last.status, end_time=last.at), turns)]
 
 
 def _of(parcel: Parcel, kind: type[R]) -> list[R]:

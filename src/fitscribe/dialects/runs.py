@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from fitscribe.dialects.answers import Awaited
@@ -31,6 +33,7 @@ class Runs:
         self.calls = calls
         self.ghosts = Ghosts(calls)
         self._homes: dict[str, tuple[str, str]] = {}
+        self._creating = threading.Lock()
 
     def create(self, parcel: Parcel, started: RunStarted, tags: Mapping[str, str], rung: int = 0) -> list[Item]:
         """Create the run with its tags; return those that are to be set afterwards.
@@ -38,9 +41,12 @@ class Runs:
         On rung 0 all tags go with it, on rung 1 those that place it, on rung 2 its key alone. After an unclear
         outcome the run is looked for by its key first: each create would make another one.
         """
+        with self._creating if started.resume else nullcontext():  # what was left of it may be on its way as well
+            return self._create(parcel, started, {**started.tags, **tags}, rung)
+
+    def _create(self, parcel: Parcel, started: RunStarted, said: Mapping[str, str], rung: int) -> list[Item]:
         address = parcel.address
         experiment = self.calls.experiment(started.experiment, started.experiment_id)
-        said = {**started.tags, **tags}
         if address.theirs and not self.calls.local:  # the journal of a process that is gone says that it is there
             found = self.info(parcel) if started.resume else {}
             return self._reopened(parcel, started, found, said) if found else _items(said, started.at)
@@ -84,6 +90,12 @@ class Runs:
         if fields["status"] != "RUNNING":
             self._homes.pop(theirs, None)
 
+    def reopen(self, parcel: Parcel, at: int, found: Mapping[str, Any] | None = None) -> None:
+        """Set the run RUNNING that was taken up `at` that time (milliseconds); one that ended later stays ended."""
+        there = self.info(parcel) if found is None else found
+        if there.get("status") != "RUNNING" and int(there.get("end_time") or 0) <= at:
+            self.update(parcel, status="RUNNING")
+
     def home(self, parcel: Parcel) -> tuple[str, str]:
         """Return experiment id and artifact URI of the run."""
         theirs = parcel.book.theirs(parcel.run)
@@ -126,9 +138,8 @@ class Runs:
     def _reopened(
         self, parcel: Parcel, started: RunStarted, found: Mapping[str, Any], tags: Mapping[str, str]
     ) -> list[Item]:
-        """Let a run go on that an earlier process began; one that ended after this start has ended again since."""
-        if found.get("status") != "RUNNING" and int(found.get("end_time") or 0) <= started.at:
-            self.update(parcel, status="RUNNING")
+        """Let a run go on that an earlier process began."""
+        self.reopen(parcel, started.at, found)
         return _items(tags, started.at)
 
     def _placing(self, parcel: Parcel, started: RunStarted, experiment: str) -> dict[str, str]:
