@@ -5,7 +5,7 @@ import threading
 import time
 
 from fitscribe.charts import draw
-from fitscribe.records import Heatmap, Lines
+from fitscribe.records import Bars, Heatmap, Lines
 
 
 def size(png: bytes | None) -> tuple[int, int]:
@@ -38,6 +38,19 @@ def test_values_that_are_missing_or_few_still_make_a_picture() -> None:
     size(draw(Lines("t", "x", "y", {"a": ([0.0, 1.0], [nan, nan])})))
     size(draw(Lines("t", "x", "y", {})))
     size(draw(Heatmap("t", "x", "y", ["a"], ["b"], [[nan]])))
+
+
+def test_bars_grow_with_their_number_and_take_any_name() -> None:
+    nan = float("nan")
+    assert size(draw(Bars("b", "x", ["a", "b"], [1.0, -2.0]))) == (720, 320)
+    assert size(draw(Bars("b", "x", [f"$x_{i}$ {'long ' * 40}" for i in range(30)], [1.0] * 30))) == (720, 870)
+    size(draw(Bars("b", "x", [], [])))
+    size(draw(Bars("b", "x", ["no number", "$"], [nan, 1.0])))
+
+
+def test_points_are_not_connected() -> None:
+    dots = {"rows": ([0.0, 1.0, 2.0], [1.0, 0.0, 1.0])}
+    assert draw(Lines("t", "x", "y", dots, ["rows"])) != draw(Lines("t", "x", "y", dots))
 
 
 def test_nothing_global_is_touched_and_threads_draw_side_by_side() -> None:

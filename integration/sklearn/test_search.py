@@ -5,25 +5,43 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import re
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from scipy.stats import loguniform
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+    ShuffleSplit,
+)
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+import fitscribe
+from fitscribe import discovery
+from fitscribe.client import Client
 from fitscribe.errors import MisuseError
+from fitscribe.testing.endpoint import Endpoint
 
 X, y = load_iris(return_X_y=True)
 
@@ -149,7 +167,7 @@ def test_several_scorers_without_refit(recorder, autolog):
     assert_children_are_the_candidates(recorder, parent, search)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the test scores")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the t")
 def test_a_candidate_that_fails_is_a_failed_run(recorder, autolog):
     autolog(log_models=False)
     search = GridSearchCV(LogisticRegression(max_iter=500), {"C": [1.0, -1.0]}, cv=2).fit(X, y)
@@ -253,17 +271,302 @@ def test_max_tuning_runs_keeps_the_best_on_request(recorder, autolog):
         autolog(max_tuning_runs=-1)
 
 
-def test_halving_tells_resources_and_iterations(recorder, autolog):
+def test_values_of_an_array_are_params_like_others(recorder, autolog):
+    """numpy's own texts were: all params of the candidate had been lost with them."""
     autolog(log_models=False)
-    search = HalvingGridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2, 3, 4]}, cv=2).fit(X, y)
+    search = GridSearchCV(SVC(), {"kernel": np.array(["rbf", "linear"]), "C": np.array([1.5])}, cv=2).fit(X, y)
+    parent, children = only(recorder)
+    assert_children_are_the_candidates(recorder, parent, search)
+    assert [recorder.params(child)["kernel"] for child in children] == ["rbf", "linear"]
+
+
+def only(recorder):
+    """The one run that is no child, and its children."""
     [parent] = [run for run in recorder.runs() if not run.parent]
-    for row, child in enumerate(recorder.children(parent)):
-        params = recorder.params(child)
-        assert params["iter"] == str(search.cv_results_["iter"][row])
-        assert params["n_resources"] == str(search.cv_results_["n_resources"][row])
+    return parent, recorder.children(parent)
 
 
-def test_a_search_inside_a_pipeline_is_part_of_it(recorder, autolog):
+def first(recorder, child, kind):
+    """The first of all records of a kind that a child got."""
+    return next(each for each in recorder.said if type(each).__name__ == kind and each.run == child.run)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        HalvingGridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2, 3, 4]}, cv=2),
+        HalvingGridSearchCV(
+            RandomForestClassifier(random_state=0),
+            {"max_depth": [1, 2, 3, 4]},
+            cv=2, resource="n_estimators", max_resources=8,
+        ),
+    ],
+    ids=["samples", "trees"],
+)  # fmt: skip
+def test_halving_tells_resources_and_who_goes_on(recorder, autolog, search):
+    """From the beginning of each candidate, not when all is over."""
     autolog(log_models=False)
-    make_pipeline(StandardScaler(), GridSearchCV(SVC(), {"C": [1, 2]}, cv=2)).fit(X, y)
-    assert [run.name for run in recorder.runs()] == ["Pipeline"]
+    search = clone(search).fit(X, y)
+    parent, children = only(recorder)
+    assert_children_are_the_candidates(recorder, parent, search)
+    iterations, last = search.cv_results_["iter"], max(search.cv_results_["iter"])
+    assert last > 0
+    for row, child in enumerate(children):
+        given = first(recorder, child, "Params").values
+        assert given["iter"] == str(iterations[row])
+        assert given["n_resources"] == str(search.cv_results_["n_resources"][row])
+    said = [recorder.tags(child)["fitscribe.halving"] for child in children]
+    for iteration in range(last):
+        on = said.count(f"went on after iteration {iteration}")
+        out = said.count(f"eliminated after iteration {iteration}")
+        assert (on, out) == (sum(iterations == iteration + 1), sum(iterations == iteration) - on)
+    assert said.count("in the last iteration") == sum(iterations == last)
+    told = [place for place, each in enumerate(recorder.said) if "fitscribe.halving" in getattr(each, "values", ())]
+    assert told[0] < recorder.said.index(first(recorder, children[-1], "Params"))
+
+
+def test_a_search_at_the_end_of_a_pipeline_has_its_candidates_there(recorder, autolog):
+    """MLflow says nothing of it."""
+    autolog(log_models=False)
+    pipeline = make_pipeline(StandardScaler(), GridSearchCV(SVC(), {"C": [1, 2]}, cv=2)).fit(X, y)
+    parent, _ = only(recorder)
+    assert parent.name == "Pipeline"
+    assert_children_are_the_candidates(recorder, parent, pipeline[-1])
+    assert recorder.params(parent)["best_C"] == str(pipeline[-1].best_params_["C"])
+    assert recorder.metrics(parent)["best_cv_score"] == pipeline[-1].best_score_
+    assert "cv_results.csv" in recorder.artifacts(parent)
+
+
+class Chooser(ClassifierMixin, BaseEstimator):
+    """A user's own model that searches twice before it knows."""
+
+    def fit(self, X, y):
+        self.searches_ = [GridSearchCV(SVC(), {"C": [1, 2]}, cv=2), GridSearchCV(SVC(), {"kernel": ["rbf"]}, cv=2)]
+        for search in self.searches_:
+            search.fit(X, y)
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return self.searches_[0].predict(X)
+
+
+def test_two_searches_in_a_fit_do_not_mix(recorder, autolog):
+    autolog(log_models=False)
+    chooser = Chooser().fit(X, y)
+    [parent] = [run for run in recorder.runs() if not run.parent]
+    *candidates, second = recorder.children(parent)
+    assert [child.name for child in candidates] == ["C=1", "C=2"]
+    assert_children_are_the_candidates(recorder, second, chooser.searches_[1])
+    assert recorder.params(second)["best_kernel"] == "rbf"
+    assert "best_kernel" not in recorder.params(parent)
+    assert recorder.status(second) == recorder.status(parent) == "FINISHED"
+
+
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_a_search_in_a_search_is_part_of_its_candidate(recorder, autolog, jobs):
+    """The same in one process and in workers, of which we see nothing; nor has its refit children of its own."""
+    autolog(log_models=False)
+    inner = make_pipeline(StandardScaler(), GridSearchCV(SVC(), {"C": [1, 2, 3]}, cv=2))
+    search = GridSearchCV(inner, {"gridsearchcv__cv": [2, 3]}, cv=2, n_jobs=jobs).fit(X, y)
+    assert len(recorder.runs()) == 3
+    assert_children_are_the_candidates(recorder, only(recorder)[0], search)
+
+
+def test_searches_inside_what_is_fitted_in_parallel_are_part_of_it(recorder, autolog):
+    autolog(log_models=False)
+    OneVsRestClassifier(GridSearchCV(SVC(), {"C": [1, 2]}, cv=2)).fit(X, y)
+    assert [run.name for run in recorder.runs()] == ["OneVsRestClassifier"]
+
+
+def test_searches_side_by_side_stay_apart(recorder, autolog):
+    autolog(log_models=False)
+    searches = [GridSearchCV(SVC(), {"C": [1 + n, 10 + n]}, cv=2) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda search: search.fit(X, y), searches))
+    parents = [run for run in recorder.runs() if not run.parent]
+    assert len(parents) == 4
+    for parent in parents:
+        params = {recorder.params(child)["C"] for child in recorder.children(parent)}
+        [search] = [each for each in searches if params == {str(C) for C in each.param_grid["C"]}]
+        assert_children_are_the_candidates(recorder, parent, search)
+
+
+def two_scores(estimator, X, y):
+    right = estimator.predict(X) == y
+    return {"right": right.mean(), "wrong": 1 - right.mean()}
+
+
+def a_score(estimator, X, y):
+    return (estimator.predict(X) == y).mean()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the t")
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"scoring": two_scores, "refit": "right"},
+        {"scoring": two_scores, "refit": False},
+        {"scoring": a_score},
+        {"refit": lambda results: 0},
+        {"return_train_score": True, "pre_dispatch": "all", "n_jobs": 2},
+        {"scoring": ["accuracy", "f1_macro"], "refit": "f1_macro", "return_train_score": True},
+        {"error_score": 0.0},
+        {"error_score": 0.0, "scoring": two_scores, "refit": "right"},
+    ],
+    ids=["two scores", "no refit", "a score", "refit callable", "all at once", "many", "error score", "error scores"],
+)
+def test_however_a_search_is_told_to_score_and_choose(recorder, autolog, how):
+    """One of the candidates fails: no score of it, and none that scikit-learn does not have, is made up."""
+    autolog(log_models=False)
+    cv = ShuffleSplit(3, random_state=0)
+    search = GridSearchCV(LogisticRegression(max_iter=500), {"C": [1.0, -1.0, 10.0]}, cv=cv, **how).fit(X, y)
+    parent, children = only(recorder)
+    assert_children_are_the_candidates(recorder, parent, search)
+    assert [recorder.status(child) for child in children] == ["FINISHED", "FAILED", "FINISHED"]
+    assert recorder.tags(children[1])["fitscribe.failed_splits"] == "3 of 3"
+    assert {name for name in recorder.metrics(children[1]) if "mean" in name} == {
+        name for name in search.cv_results_ if name.startswith("mean_")
+    }
+
+
+class FailsOnSome(SVC):
+    def fit(self, X, y):
+        if self.C == 2 and len(X) == 90:
+            raise RuntimeError("90 rows are too many for a C of 2")
+        return super().fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning", "ignore:One or more of the t")
+def test_a_candidate_that_fails_in_part_says_where(recorder, autolog):
+    autolog(log_models=False)
+    cv = [(np.arange(n), np.arange(n, 150)) for n in (110, 90, 120)]
+    search = GridSearchCV(FailsOnSome(), {"C": [1, 2]}, cv=cv).fit(X, y)
+    parent, children = only(recorder)
+    assert_children_are_the_candidates(recorder, parent, search)
+    assert [recorder.status(child) for child in children] == ["FINISHED", "FAILED"]
+    assert recorder.tags(children[1])["fitscribe.failed_splits"] == "1 of 3"
+    assert recorder.tags(children[1])["fitscribe.error"] == "RuntimeError: 90 rows are too many for a C of 2"
+    assert list(recorder.artifacts(children[1])) == ["split1_traceback.txt"]
+
+
+class Zooming(BaseSearchCV):
+    """A third party's search: it looks three times, and says of each candidate at which look."""
+
+    def __init__(self, estimator, start=1.0, *, cv=None):
+        super().__init__(estimator, cv=cv)
+        self.start = start
+
+    def _run_search(self, evaluate_candidates):
+        C = self.start
+        for look in range(3):
+            grid = ({"C": C * factor} for factor in (0.5, 2))
+            results = evaluate_candidates(grid, more_results={"look": [look] * 2, "word": ["low", "high"]})
+            C = results["params"][int(np.argmax(results["mean_test_score"]))]["C"]
+
+
+def test_a_search_of_a_third_party_is_followed_too(recorder, autolog):
+    autolog(log_models=False)
+    search = Zooming(SVC(), cv=2).fit(X, y)
+    _, children = only(recorder)
+    assert len(children) == 6
+    for row, child in enumerate(children):
+        given = first(recorder, child, "Params").values
+        assert (given["look"], given["word"]) == (str(row // 2), ["low", "high"][row % 2])
+        assert given["C"] == str(search.cv_results_["params"][row]["C"])
+        assert recorder.metrics(child)["mean_test_score"] == search.cv_results_["mean_test_score"][row]
+        assert recorder.metrics(child)["rank_test_score"] == search.cv_results_["rank_test_score"][row]
+
+
+class OwnWay(BaseSearchCV):
+    """A third party's search that does all by itself."""
+
+    def __init__(self, estimator):
+        super().__init__(estimator)
+
+    def fit(self, X, y):
+        scores = np.array([0.1, 0.9])
+        self.best_index_, self.best_score_, self.best_params_ = 1, 0.9, {"C": 2}
+        self.cv_results_ = {"params": [{"C": 1}, {"C": 2}], "mean_test_score": scores, "rank_test_score": [2, 1]}
+        self.best_estimator_ = clone(self.estimator).set_params(C=2).fit(X, y)
+        self.multimetric_, self.scorer_ = False, get_scorer("accuracy")
+        return self
+
+
+def test_a_search_that_goes_its_own_way_has_its_children_at_the_end(recorder, autolog):
+    autolog(log_models=False)
+    search = OwnWay(SVC()).fit(X, y)
+    assert_children_are_the_candidates(recorder, only(recorder)[0], search)
+
+
+def test_a_search_that_is_killed_leaves_the_candidates_that_were_done(mlflow_place):
+    """kill -9 in the middle: what was finished is finished, what was open is failed."""
+    place, run = mlflow_place
+    run(KILLED)
+    runs = Client(place).search_runs(["0"], max_results=100)
+    by_mark = {each.data.params["mark"]: each for each in runs if "mlflow.parentRunId" in each.data.tags}
+    assert {"0", "1", "2"} <= by_mark.keys()
+    for mark in "012":
+        assert by_mark[mark].info.status == "FINISHED"
+        assert "mean_test_score" in by_mark[mark].data.metrics
+    [parent] = [each for each in runs if "mlflow.parentRunId" not in each.data.tags]
+    assert parent.info.status in ("FAILED", "KILLED")
+
+
+KILLED = """
+import os, signal, threading, time
+import numpy as np
+import fitscribe
+from sklearn.model_selection import GridSearchCV
+from integration.sklearn.waiting import Waits
+
+fitscribe.autolog()
+X, y = np.zeros((20, 2)), np.arange(20) % 2
+
+class Ends(Waits):
+    def fit(self, X, y):
+        if self.mark == 3:
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        return super().fit(X, y)
+
+GridSearchCV(Ends(), {"mark": list(range(6))}, cv=2).fit(X, y)
+"""
+
+
+@pytest.fixture(params=["the embedded store", "a real MLflow server"])
+def mlflow_place(request, tmp_path):
+    """A place for runs, and a function that runs a script to its end, and then `fitscribe sync`."""
+    embedded = request.param == "the embedded store"
+    place = str(tmp_path / ".fitscribe") if embedded else request.getfixturevalue("mlflow_server")
+
+    def run(script):
+        root = str(Path(__file__).resolve().parent.parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        if not embedded:
+            env["FITSCRIBE_TRACKING_URI"] = place
+        assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, check=False).returncode != 0
+        subprocess.run([sys.executable, "-m", "fitscribe", "sync"], cwd=tmp_path, env=env, check=True)
+
+    return place, run
+
+
+def test_a_candidate_costs_few_requests(autolog_to_endpoint):
+    """Its creation, its values, its end, and its rank when the search is over."""
+    endpoint = autolog_to_endpoint
+    GridSearchCV(SVC(), {"C": list(range(1, 101))}, cv=2).fit(X, y)
+    fitscribe.flush(60)
+    paths = endpoint.paths()
+    assert paths.count("POST runs/create") == paths.count("POST runs/update") == 101
+    assert paths.count("POST runs/log-batch") <= 2 * 101 + 20
+
+
+@pytest.fixture
+def autolog_to_endpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Endpoint() as endpoint:
+        monkeypatch.setenv("FITSCRIBE_TRACKING_URI", endpoint.uri)
+        fitscribe.sklearn.autolog(log_models=False)
+        yield endpoint
+        fitscribe.autolog(disable=True)
+        discovery.disable()

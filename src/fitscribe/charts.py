@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from fitscribe.guard import inform, warn_once
-from fitscribe.records import Heatmap, Lines
+from fitscribe.records import Bars, Heatmap, Lines
 from fitscribe.undivided import undivided
 
 __all__ = ["draw"]
@@ -16,12 +16,13 @@ DPI = 100
 INSIDE = 4  # series that a legend inside the axes can name
 NAMED = 40  # series or labels beyond which names are a grey smear
 ANNOTATED = 15  # rows and columns up to which each cell shows its number
+LONG = 40  # characters of a bar's name
 MARKED = 30  # points up to which each is marked
 
 _missing = False
 
 
-def draw(chart: Lines | Heatmap) -> bytes | None:
+def draw(chart: Lines | Heatmap | Bars) -> bytes | None:
     """Return the chart as the bytes of a PNG, or None (said once) where there is no matplotlib."""
     global _missing
     if _missing:
@@ -40,13 +41,18 @@ def draw(chart: Lines | Heatmap) -> bytes | None:
     axes.set_title(chart.title)
     axes.set_xlabel(chart.x)
     axes.set_ylabel(chart.y)
-    _heatmap(figure, axes, chart) if isinstance(chart, Heatmap) else _lines(axes, chart)
+    if isinstance(chart, Heatmap):
+        _heatmap(figure, axes, chart)
+    else:
+        _bars(axes, chart) if isinstance(chart, Bars) else _lines(axes, chart)
     written = io.BytesIO()
     figure.savefig(written, format="png", pil_kwargs={"compress_level": 3})
     return written.getvalue()
 
 
-def _size(chart: Lines | Heatmap) -> tuple[float, float]:
+def _size(chart: Lines | Heatmap | Bars) -> tuple[float, float]:
+    if isinstance(chart, Bars):
+        return 7.2, min(16.0, max(3.2, 1.2 + 0.25 * len(chart.names)))
     if isinstance(chart, Lines):
         return (6.4, 4.8) if len(chart.series) <= INSIDE else (8.4, 4.8)
     cell = 0.5 if max(len(chart.rows), len(chart.columns)) <= ANNOTATED else 0.25
@@ -59,6 +65,9 @@ def _sides(chart: Heatmap) -> tuple[tuple[float, list[str]], tuple[float, list[s
 
 def _lines(axes: Any, chart: Lines) -> None:
     for name, (xs, ys) in chart.series.items():
+        if name in chart.points:
+            axes.plot(xs, ys, label=name, linestyle="none", marker="o", markersize=3, alpha=0.5)
+            continue
         axes.plot(xs, ys, label=name, linewidth=1.5, marker="o" if len(xs) <= MARKED else None, markersize=3)
     axes.grid(visible=True, alpha=0.3)
     if len(chart.series) > NAMED:
@@ -67,6 +76,19 @@ def _lines(axes: Any, chart: Lines) -> None:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", ncols=1 + len(chart.series) // 20)
     elif len(chart.series) > 1 or any(chart.series):
         axes.legend(loc="best", fontsize="small")
+
+
+def _bars(axes: Any, chart: Bars) -> None:
+    axes.barh(range(len(chart.names)), chart.values)
+    axes.set_yticks(range(len(chart.names)), labels=[_cut(name) for name in chart.names], fontsize="small")
+    axes.invert_yaxis()  # the first at the top
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+
+
+def _cut(name: str) -> str:
+    """Shorten a name that would leave no room for the bars; a dollar sign begins no formula in it."""
+    return (name if len(name) <= LONG else f"{name[: LONG - 3]}...").replace("$", r"\$")
 
 
 def _heatmap(figure: Any, axes: Any, chart: Heatmap) -> None:

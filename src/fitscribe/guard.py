@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import logging
 
-__all__ = ["guarded", "inform", "log", "quiet", "quietly", "warn_once"]
+__all__ = ["guarded", "inform", "log", "outcome", "quiet", "quietly", "warn_once"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -101,3 +101,11 @@ def quietly(function: Callable[..., T], *args: object, default: T) -> T:
         return function(*args)
     except Exception:
         return default
+
+
+def outcome(function: Callable[..., T], *args: object) -> T | Exception:
+    """Call `function(*args)`; return its result, or what it raised, for code of others whose errors we pass on."""
+    try:
+        return function(*args)
+    except Exception as error:
+        return error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe.guard import guarded
+from fitscribe.errors import MisuseError
+from fitscribe.guard import guarded, warn_once
 from fitscribe.models import sklearn as flavor
 
 if TYPE_CHECKING:
@@ -30,15 +32,25 @@ def record(
     metadata: Mapping[str, Any] | None = None,
     predict_fn: str = "predict",
     trusted: Iterable[str] = (),
+    limit: float | None = None,
 ) -> None:
     """Pickle a model into the spool, now, and record it as a model directory under `path`.
 
     `MisuseError`: it cannot be written in that format; nothing of it is recorded then.
     """
     file = run.spool_path(flavor.file_name(serialization_format))
-    kept = flavor.pickle_model(
-        model, file, serialization_format, pyfunc_predict_fn=predict_fn, skops_trusted_types=trusted
-    )
+    try:
+        kept = flavor.pickle_model(
+            model, file, serialization_format, pyfunc_predict_fn=predict_fn, skops_trusted_types=trusted, limit=limit
+        )
+    except MisuseError:
+        raise
+    except OSError as error:  # a full disk is no reason to end the training
+        with contextlib.suppress(OSError):
+            file.unlink()
+        warn_once("no disk takes the model (%s); it is left out", error.strerror or error)
+        run.log_spooled(file, path)
+        return
     content = flavor.describe(kept, signature=signature, example=example, metadata=metadata, artifact_path=path)
     run.later(partial(_finish, run, path, file, kept, content, requirements, example))
 

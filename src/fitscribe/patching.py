@@ -1,7 +1,9 @@
 """Replace a function and put it back exactly.
 
 A target is `module:function`, `module:Owner.name` (any depth; each step is looked up without binding), or
-`module:Owner+.name`: the method on `Owner` and on every subclass that defines it, today and later.
+`module:Owner+.name`: the method on `Owner` and on every subclass that defines it, today and later. Last,
+`module:function>variable`: of a decorated function, what it calls, under the name that its decorator gave it. There
+the function itself stays the same object, and who imported it by name before is seen as well.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any, TypeAlias
 
 from fitscribe.errors import Unavailable
@@ -203,10 +205,36 @@ class _Family:
             member.undo()
 
 
+class _Enclosed:
+    """What a decorated function calls, replaced in its closure; the name itself, where there is no such variable."""
+
+    def __init__(self, owner: Any, name: str, variable: str, key: str) -> None:
+        self.cell = _cell(_raw(owner, name), variable)
+        self.named = None if self.cell else _Single(owner, name, key)
+        if self.cell:
+            self.before = self.cell.cell_contents
+            self.wrapper = self.cell.cell_contents = _wrapped(self.before, key)
+
+    def undo(self) -> None:
+        if self.named:
+            self.named.undo()
+        elif self.cell and self.cell.cell_contents is self.wrapper:
+            self.cell.cell_contents = self.before
+
+
+def _cell(function: Any, variable: str) -> CellType | None:
+    """Return the variable of a function's closure, if it holds a plain function."""
+    code = getattr(function, "__code__", None)
+    if code is None or variable not in code.co_freevars:
+        return None
+    cell: CellType = function.__closure__[code.co_freevars.index(variable)]
+    return cell if isinstance(cell.cell_contents, FunctionType) else None
+
+
 class Patch:
     """A target under watch; `undo()` ends it."""
 
-    def __init__(self, key: str, replaced: _Single | _Family) -> None:
+    def __init__(self, key: str, replaced: _Single | _Family | _Enclosed) -> None:
         self.key, self.replaced = key, replaced
 
     def undo(self) -> None:
@@ -226,8 +254,15 @@ def replace(module: Any, target: str, observer: Observer) -> Patch:
     with _patching:
         if target in _observers:
             raise ValueError(f"{target} is watched already")
+        path, _, variable = path.partition(">")
         owner_path, family, name = path.partition("+.")
         owner, last = _resolve(module, f"{owner_path}.{name}" if family else path, target)
-        patch = Patch(target, _Family(owner, last, target) if family else _Single(owner, last, target))
+        patch = Patch(target, _replaced(owner, last, target, variable, bool(family)))
         _observers[target] = observer
         return patch
+
+
+def _replaced(owner: Any, name: str, key: str, variable: str, family: bool) -> _Single | _Family | _Enclosed:
+    if variable:
+        return _Enclosed(owner, name, variable, key)
+    return _Family(owner, name, key) if family else _Single(owner, name, key)

@@ -15,6 +15,7 @@ import msgspec
 
 __all__ = [
     "Artifact",
+    "Bars",
     "DatasetUsed",
     "Drawing",
     "ExperimentNamed",
@@ -72,7 +73,7 @@ class Params(msgspec.Struct, frozen=True, tag="params"):
     values: dict[str, str]
 
 
-class Metrics(msgspec.Struct, frozen=True, tag="metrics"):
+class Metrics(msgspec.Struct, frozen=True, tag="metrics", gc=False):
     """Metric points of one step; NaN and infinities are kept."""
 
     run: str
@@ -102,12 +103,26 @@ class Artifact(msgspec.Struct, frozen=True, tag="artifact", omit_defaults=True):
 
 
 class Lines(msgspec.Struct, frozen=True, tag="lines", omit_defaults=True):
-    """A chart of named lines: `series` maps a legend to its x and y values (same length)."""
+    """A chart of named lines: `series` maps a legend to its x and y values (same length).
+
+    Those named in `points` are drawn as points that no line connects.
+    """
 
     title: str
     x: str
     y: str
     series: dict[str, tuple[list[float], list[float]]]
+    points: list[str] = []
+
+
+class Bars(msgspec.Struct, frozen=True, tag="bars", omit_defaults=True):
+    """A chart of bars that lie below one another, one for each of `names`; `x` says what `values` are."""
+
+    title: str
+    x: str
+    names: list[str]
+    values: list[float]
+    y: str = ""
 
 
 class Heatmap(msgspec.Struct, frozen=True, tag="heatmap", omit_defaults=True):
@@ -127,7 +142,7 @@ class Drawing(msgspec.Struct, frozen=True, tag="drawing"):
     run: str
     at: int
     path: str
-    chart: Lines | Heatmap
+    chart: Lines | Heatmap | Bars
 
 
 class DatasetUsed(msgspec.Struct, frozen=True, tag="dataset", omit_defaults=True):

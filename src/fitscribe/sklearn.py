@@ -37,6 +37,8 @@ class Options(TypedDict, total=False):
     serialization_format: Format
     registered_model_name: str | None
     pos_label: Any
+    log_plots: Literal["default", "all", "none"]
+    max_model_size: float | None
     extra_tags: Mapping[str, str] | None
 
 
@@ -65,7 +67,9 @@ def autolog(**options: Unpack[Options]) -> None:
     """Record every scikit-learn training of this process from here on.
 
     Defaults: models, signatures and datasets are logged, input examples are not; every candidate of a search is a
-    child run (`max_tuning_runs=None`). An option keeps what it was told before when it is not given. `Unavailable`:
+    child run (`max_tuning_runs=None`); the plots are MLflow's (`log_plots`: "all" or "none"); a model of more than
+    500 MB (`max_model_size`, bytes) is left out, and a tag says so. An option keeps what it was told before when it is
+    not given. `Unavailable`:
     no scikit-learn in a version this works with; `MisuseError`: a value that an option cannot take;
     `NotBuiltYet`: `registered_model_name` and `log_post_training_metrics=True`.
     """
@@ -102,6 +106,8 @@ def log_model(
     _refuse_unbuilt(conda_env=conda_env, code_paths=code_paths, registered_model_name=registered_model_name)
     path = checked(name or artifact_path or "model")
     handle = fluent.by_id_or_current(run_id)
+    if handle.run.aside:
+        return LoggedModel(handle, path)
     found, example = modeling.looked_at(sk_model, input_example, signature=signature is None, input_example=True)
     modeling.record(
         handle.run,

@@ -28,7 +28,7 @@ def text(value: object) -> str:
     of a long container only the beginning is shown, with its length.
     """
     if isinstance(value, str):
-        return value
+        return str.__str__(value)  # of a kind of its own, as numpy's, a plain one: no other can be written down
     words = quietly(_bounded, value, default="")
     return _ADDRESS.sub("", words) if words else f"<{type(value).__name__}>"
 

@@ -22,6 +22,17 @@ def train(x, scale=2):
     """Train."""
     return x * scale
 
+def checked(func):
+    @functools.wraps(func)
+    def wrapper(x):
+        return func(int(x))
+    return wrapper
+
+@checked
+def score(x):
+    """Score."""
+    return x + 1
+
 class Model:
     def fit(self, x): return ("Model", x)
 
@@ -90,6 +101,30 @@ def test_a_function_is_watched_and_put_back_as_the_same_object(framework, watch,
     patch.undo()
     assert framework.train(3) == 6
     assert seen == [("train", (3,), {"scale": 5})]
+    assert snapshot(framework) == before
+
+
+def test_what_a_decorated_function_calls_is_watched_and_the_function_stays_the_same_object(framework, watch, seen):
+    """Whoever imported it by name before is seen as well."""
+    by_name, pickled = framework.score, pickle.dumps(framework.score)
+    before, inner = snapshot(framework), by_name.__closure__[0].cell_contents
+    patch = patching.replace(framework, "fakeframework:score>func", watch)
+    assert by_name("3") == 4
+    assert seen == [("score", (), {})]
+    assert snapshot(framework) == before
+    assert pickle.dumps(by_name) == pickled
+    assert by_name.__doc__ == "Score."
+    patch.undo()
+    assert by_name.__closure__[0].cell_contents is inner
+    assert (by_name("3"), len(seen)) == (4, 1)
+
+
+def test_without_such_a_variable_the_name_itself_is_watched(framework, watch, seen):
+    before = snapshot(framework)
+    patch = patching.replace(framework, "fakeframework:train>func", watch)
+    assert framework.train(3) == 6
+    assert seen == [("train", (3,), {})]
+    patch.undo()
     assert snapshot(framework) == before
 
 

@@ -10,10 +10,12 @@ from fitscribe.models.kinds import is_a, is_array, is_null
 
 __all__ = [
     "ANY",
+    "CELLS",
     "ROWS",
     "SAMPLE",
     "Column",
     "Type",
+    "arrow_column",
     "numpy_type",
     "pandas_column",
     "polars_column",
@@ -24,6 +26,7 @@ __all__ = [
 Type: TypeAlias = dict[str, Any]
 
 ROWS = 10_000  # of an object column that are looked at for missing values
+CELLS = 1_000_000  # of a frame; a larger one is looked through for missing values in a sample of rows
 SAMPLE = 100  # values that decide the type of an object column or a list
 
 ANY: Type = {"type": "any"}
@@ -146,14 +149,17 @@ def _nested(kind: Type, depth: int) -> Type:
     return kind
 
 
-def pandas_column(column: Any) -> Column:
-    """Return what a pandas Series holds; cells are looked at only where the dtype does not tell (a bounded sample)."""
+def pandas_column(column: Any, rows: int = CELLS) -> Column:
+    """Return what a pandas Series holds; cells are looked at only where the dtype does not tell (a bounded sample).
+
+    Of a column of floats or times with more than so many `rows`, that many are looked through for missing values.
+    """
     dtype = column.dtype
     if is_a("pandas", ("CategoricalDtype",), dtype):
         # MLflow's check refuses a categorical column for every type there is but `any`
         return Column(pandas_column(dtype.categories.to_series()).type, bool((column.cat.codes == -1).any()), False)
     if is_a("numpy", ("dtype",), dtype) and dtype.kind != "O":
-        return Column(numpy_type(dtype), _numpy_nulls(column.to_numpy()))
+        return Column(numpy_type(dtype), _numpy_nulls(column.to_numpy()[:: max(1, len(column) // max(1, rows))]))
     if dtype.kind == "O":
         return _object_column(_sample(column), is_a("pandas", ("StringDtype",), dtype))
     return _extension_column(column)
@@ -204,3 +210,23 @@ def _polars_type(dtype: Any) -> Type:
         fields = {field.name: {**_polars_type(field.dtype), "required": True} for field in dtype.fields}
         return {"type": "object", "properties": dict(sorted(fields.items()))}
     return {"type": _POLARS.get(name, "any")}
+
+
+_ARROW = {
+    **dict.fromkeys(("int8", "int16", "int32", "uint8", "uint16"), "integer"),
+    **dict.fromkeys(("int64", "uint32"), "long"),
+    **dict.fromkeys(("string", "large_string", "string_view"), "string"),
+    **dict.fromkeys(("binary", "large_binary", "binary_view"), "binary"),
+    **dict.fromkeys(("halffloat", "float"), "float"),
+    "bool": "boolean",
+    "double": "double",
+}
+
+
+def arrow_column(column: Any) -> Column:
+    """Return what a pyarrow column holds, from its type alone."""
+    name = str(column.type)
+    if name.startswith(("timestamp", "date")):
+        return Column({"type": "datetime"}, bool(column.null_count))
+    text = name.startswith("dictionary<values=string")
+    return Column({"type": "string" if text else _ARROW.get(name, "any")}, bool(column.null_count))

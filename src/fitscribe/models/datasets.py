@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fitscribe.guard import quietly
-from fitscribe.models.digest import digest_of, spread
+from fitscribe.models.digest import WIDE, digest_of, spread
 from fitscribe.models.kinds import is_array, kind_of
+from fitscribe.models.profile import more_of
 from fitscribe.models.signature import schema_of
 
 __all__ = ["describe"]
 
 SCHEMA_LIMIT = 1_048_575  # characters; a server refuses the whole dataset with more
-_LEAST = len('{"type": "long", "name": 1, "required": true}, ')
 
-_TABLES = ("frame", "series", "polars frame", "polars series")
+_TABLES = ("frame", "series", "polars frame", "polars series", "arrow", "arrow column")
 
 
 class Tensor(NamedTuple):
@@ -32,8 +33,9 @@ def describe(features: Any, targets: Any = None) -> dict[str, str] | None:
     """Return `digest`, `schema` and `profile` of a dataset, the last two as JSON text; None for what is no table.
 
     The digest covers the targets as well. The schema of a DataFrame is its columns, as MLflow has it; of arrays,
-    sparse matrices and lists it is features and targets as tensors; it is empty where it would be larger than a server
-    takes (some 15,000 columns). An iterator is never consumed.
+    sparse matrices and lists it is features and targets as tensors; it is empty for frames of more than 2,000 columns,
+    and where it would be larger than a server takes. The profile is MLflow's, and what `more_of` finds beside it.
+    An iterator is never consumed, and what is lazy never collected.
     """
     found = _table(features) if kind_of(features) in _TABLES else _tensors(features, targets)
     if found is None:
@@ -43,16 +45,23 @@ def describe(features: Any, targets: Any = None) -> dict[str, str] | None:
     return {
         "digest": digest_of(*tables),
         "schema": schema if len(schema) <= SCHEMA_LIMIT else "",
-        "profile": json.dumps(found[1]),
+        "profile": json.dumps({**found[1], **more_of(features, targets)}),
     }
 
 
 def _table(features: Any) -> tuple[Any, Any]:
     rows = len(features)
-    width = features.shape[1] if len(features.shape) > 1 else 1
-    too_wide = width * _LEAST > SCHEMA_LIMIT
+    shape = _shape(features)
+    width = shape[1] if len(shape) > 1 else 1
+    too_wide = width > WIDE  # to tell them one by one takes longer than many a fit
     schema = None if too_wide else {"mlflow_colspec": schema_of(features)}
     return schema, {"num_rows": rows, "num_elements": rows * width}
+
+
+def _shape(table: Any) -> tuple[int, ...]:
+    if hasattr(table, "num_columns"):
+        return len(table), int(table.num_columns)
+    return tuple(getattr(table, "shape", (len(table),)))
 
 
 def _tensors(features: Any, targets: Any) -> tuple[Any, Any] | None:
@@ -92,21 +101,19 @@ def _specs(part: Any) -> list[dict[str, Any]]:
 
 
 def _tensor(table: Any) -> Tensor | None:
-    kind = kind_of(table)
-    if kind == "array":
-        return Tensor(_name(table.dtype), table.shape, table.nbytes)
-    if kind == "sparse":
-        stored: Any = [getattr(table, name, None) for name in ("data", "indices", "indptr", "row", "col", "offsets")]
-        return Tensor(_name(table.dtype), table.shape, sum(one.nbytes for one in stored if is_array(one)))
-    if kind == "series":
-        return Tensor(_name(table.dtype), table.shape, int(table.memory_usage(index=False)))
-    if kind == "frame":
-        names = {_name(dtype) for dtype in table.dtypes}
-        dtype = names.pop() if len(names) == 1 else "object"
-        return Tensor(dtype, table.shape, int(table.memory_usage(index=False).sum()))
-    if kind in ("polars frame", "polars series"):
-        return Tensor("object", table.shape, int(table.estimated_size()))
-    return _listed(table) if kind == "list" else None
+    read = _READ.get(kind_of(table))
+    return read(table) if read else None
+
+
+def _sparse(table: Any) -> Tensor:
+    stored: Any = [getattr(table, name, None) for name in ("data", "indices", "indptr", "row", "col", "offsets")]
+    return Tensor(_name(table.dtype), table.shape, sum(one.nbytes for one in stored if is_array(one)))
+
+
+def _frame(table: Any) -> Tensor:
+    names = {_name(dtype) for dtype in table.dtypes}
+    dtype = names.pop() if len(names) == 1 else "object"
+    return Tensor(dtype, table.shape, int(table.memory_usage(index=False).sum()))
 
 
 def _name(dtype: Any) -> str:
@@ -129,3 +136,16 @@ def _listed(rows: Any) -> Tensor | None:
         return None
     shape = (len(rows), *sample.shape[1:])
     return Tensor(_name(sample.dtype), shape, math.prod(shape) * sample.dtype.itemsize)
+
+
+_READ: dict[str, Callable[[Any], Tensor | None]] = {
+    "array": lambda table: Tensor(_name(table.dtype), table.shape, table.nbytes),
+    "sparse": _sparse,
+    "series": lambda table: Tensor(_name(table.dtype), table.shape, int(table.memory_usage(index=False))),
+    "frame": _frame,
+    "polars frame": lambda table: Tensor("object", table.shape, int(table.estimated_size())),
+    "polars series": lambda table: Tensor("object", table.shape, int(table.estimated_size())),
+    "arrow": lambda table: Tensor("object", _shape(table), int(table.nbytes)),
+    "arrow column": lambda table: Tensor("object", _shape(table), int(table.nbytes)),
+    "list": _listed,
+}

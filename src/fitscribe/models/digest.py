@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fitscribe.guard import quietly
 from fitscribe.models.kinds import is_a, is_array, kind_of
 
-__all__ = ["digest_of", "spread"]
+__all__ = ["ROWS", "WIDE", "digest_of", "is_mapped", "rows_hashed", "spread"]
 
 ROWS = 10_000  # hashed at most, evenly spaced, the first and the last among them
-BYTES = 2_000_000  # hashed at most of one table
-OBJECTS = 20_000  # cells that are Python objects, hashed at most of one table
+BYTES = 600_000  # hashed at most of one table
+OBJECTS = 10_000  # cells that are Python objects, hashed at most of one table
+WIDE = 2000  # columns, beyond which so many of a frame are hashed, evenly spaced
+MAPPED = 50  # rows hashed of an array that lies in a file: each may have to be read from the disk
 LONG = 200  # characters hashed of each end of a long text
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -42,19 +44,16 @@ def spread(count: int, most: int) -> Any:
     return numpy.linspace(0, count - 1, max(most, 2)).astype(numpy.int64)
 
 
+def rows_hashed(rows: int, width: int, mapped: bool = False) -> int:
+    """Return how many rows the digest covers of a table with so many rows of so many bytes each."""
+    if not mapped and rows <= ROWS and rows * width <= BYTES:
+        return rows
+    return min(rows, MAPPED if mapped else ROWS, max(2, BYTES // (width or 1)))
+
+
 def _pieces(table: Any) -> Iterable[Any]:
     kind = kind_of(table)
-    if kind == "array":
-        return _array(table)
-    if kind in ("frame", "series"):
-        return _pandas(table.to_frame() if kind == "series" else table)
-    if kind in ("polars frame", "polars series"):
-        return _polars(table.to_frame() if kind == "polars series" else table)
-    if kind == "sparse":
-        return _sparse(table)
-    if kind == "arrays":
-        return (piece for name, array in table.items() for piece in (_text(name), *_array(array)))
-    return _listed(table) if kind in ("list", "records") else [_text(type(table).__qualname__)]
+    return _READ[kind](table) if kind in _READ else [_text(type(table).__qualname__)]
 
 
 def _text(*facts: Any) -> bytes:
@@ -68,7 +67,7 @@ def _objects(cells: Iterable[Any]) -> bytes:
 def _cell(value: Any) -> str:
     if isinstance(value, (str, bytes)) and len(value) > 2 * LONG:  # whole documents are not hashed
         return f"{len(value)} {value[:LONG]!r} {value[-LONG:]!r}"
-    return repr(value[:OBJECTS] if isinstance(value, list) else value)
+    return quietly(repr, value[:OBJECTS] if isinstance(value, list) else value, default=type(value).__qualname__)
 
 
 def _array(array: Any, most: int = ROWS) -> Iterable[Any]:
@@ -80,21 +79,34 @@ def _array(array: Any, most: int = ROWS) -> Iterable[Any]:
         columns = spread(flat.shape[1], OBJECTS // 2)
         yield _objects(flat[spread(len(flat), OBJECTS // flat.shape[1])][:, columns].ravel().tolist())
         return
-    width = flat.shape[1] * array.dtype.itemsize
-    sample = flat[spread(len(flat), min(most, BYTES // width))] if len(flat) > most or array.nbytes > BYTES else flat
+    rows = min(most, rows_hashed(len(flat), flat.shape[1] * array.dtype.itemsize, is_mapped(array)))
+    sample = flat if rows == len(flat) else flat[spread(len(flat), rows)]
     if sample.nbytes > 2 * BYTES:  # a row alone is that large, as an image can be
         sample = sample[:, spread(flat.shape[1], BYTES // array.dtype.itemsize // 2)]
     yield sample.tobytes()
 
 
+def is_mapped(array: Any) -> bool:
+    """Say whether an array lies in a file, or is a part of one that does."""
+    while array is not None:
+        if is_a("numpy", ("memmap",), array):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
 def _pandas(frame: Any) -> Iterable[Any]:
+    yield _text("frame", frame.shape)
+    if frame.shape[1] > WIDE:
+        # fewer rows first: to take columns of a whole frame copies them
+        frame = _rows(frame, max(2, BYTES // (8 * frame.shape[1]))).iloc[:, spread(frame.shape[1], WIDE)]
     dtypes = list(frame.dtypes)
-    yield _text("frame", len(frame), [str(name) for name in frame.columns], [str(dtype) for dtype in dtypes])
+    yield _text([str(name) for name in frame.columns], [str(dtype) for dtype in dtypes])
     plain = [_is_plain(dtype) for dtype in dtypes]
+    sample = _rows(frame, rows_hashed(len(frame), 8 * len(dtypes)))
     if all(plain) and len(set(dtypes)) == 1:
-        yield _rows(frame, min(ROWS, BYTES // (len(dtypes) * dtypes[0].itemsize))).to_numpy().tobytes()
+        yield sample.to_numpy().tobytes()
         return
-    sample = _rows(frame, min(ROWS, BYTES // (8 * len(dtypes) or 1)))
     few = min(len(sample), OBJECTS // (len(dtypes) - sum(plain) or 1))
     for is_plain, (_, column) in zip(plain, sample.items(), strict=True):
         yield column.to_numpy().tobytes() if is_plain else _objects(_rows(column, few).tolist())
@@ -109,10 +121,42 @@ def _is_plain(dtype: Any) -> bool:
 
 
 def _polars(frame: Any) -> Iterable[Any]:
-    yield _text("polars", frame.height, frame.columns, [str(dtype) for dtype in frame.dtypes])
-    rows = spread(frame.height, OBJECTS // max(1, frame.width)).tolist()
-    for column in frame.get_columns():
-        yield _objects(column.gather(rows).to_list())
+    yield _text("polars", frame.height, frame.width)
+    columns = [frame.to_series(at) for at in spread(frame.width, WIDE).tolist()]
+    yield _text([(one.name, str(one.dtype)) for one in columns])
+    rows = spread(frame.height, rows_hashed(frame.height, 8 * len(columns)))
+    few = rows[spread(len(rows), OBJECTS // (len(columns) or 1))].tolist()
+    for column in columns:
+        values = quietly(_uncopied, column, default=None)
+        yield values[rows].tobytes() if _is_numeric(values) else _objects(column.gather(few).to_list())
+
+
+def _uncopied(column: Any) -> Any:
+    return column.to_numpy(allow_copy=False)  # it raises where there are missing values, or several chunks
+
+
+def _is_numeric(values: Any) -> bool:
+    return is_array(values) and values.dtype.kind in "biufmM"
+
+
+def _arrow(table: Any) -> Iterable[Any]:
+    names, kinds = table.schema.names, table.schema.types
+    yield _text("arrow", table.num_rows, table.num_columns)
+    chosen = spread(table.num_columns, WIDE).tolist()
+    yield _text([(names[at], str(kinds[at])) for at in chosen])
+    for at in chosen:
+        yield from _arrow_column(table.column(at), max(2, OBJECTS // 2 // (len(chosen) or 1)))
+
+
+def _arrow_column(column: Any, most: int = ROWS) -> Iterable[Any]:
+    """Hash values where they lie, one short piece after the other: to pick single rows would copy whole chunks."""
+    yield _text("column", str(column.type), len(column))
+    pieces = 1 if len(column) <= most else min(20, most)
+    size = len(column) if pieces == 1 else max(1, most // pieces)
+    for at in spread(max(1, len(column) - size + 1), pieces).tolist() if pieces > 1 else [0]:
+        piece = column.slice(at, size)
+        values: Any = None if piece.null_count else quietly(piece.to_numpy, default=None)
+        yield values.tobytes() if _is_numeric(values) else _objects(piece.to_pylist())
 
 
 def _sparse(matrix: Any) -> Iterable[Any]:
@@ -142,3 +186,18 @@ def _numbers(rows: list[Any]) -> Any:
         return None
     array = quietly(numpy.asarray, rows, default=None)  # ragged lists make none
     return array if array is not None and array.dtype.kind in "biufc" else None
+
+
+_READ: dict[str, Callable[[Any], Iterable[Any]]] = {
+    "array": _array,
+    "frame": _pandas,
+    "series": lambda table: _pandas(table.to_frame()),
+    "polars frame": _polars,
+    "polars series": lambda table: _polars(table.to_frame()),
+    "arrow": _arrow,
+    "arrow column": _arrow_column,
+    "sparse": _sparse,
+    "arrays": lambda table: (piece for name, array in table.items() for piece in (_text(name), *_array(array))),
+    "list": _listed,
+    "records": _listed,
+}

@@ -42,6 +42,8 @@ def first_rows(data: Any, rows: int = ROWS) -> Any:
         return (data if data.format in ("csr", "csc") else data.tocsr())[:rows]
     if kind in ("polars frame", "polars series"):
         return data.head(rows)
+    if kind in ("arrow", "arrow column"):
+        return data.slice(0, rows)
     return data if kind in ("mapping", "other") else data[:rows]
 
 
@@ -49,8 +51,10 @@ def input_example(data: Any, rows: int = ROWS) -> Example:
     """Return the first rows of data as an example. `MisuseError`: data that has no JSON form."""
     sample = first_rows(data, rows)
     kind = kind_of(sample)
-    if kind in ("frame", "series", "polars frame", "polars series"):
+    if kind in ("frame", "series", "polars frame", "polars series", "arrow"):
         return _frame(kind, sample)
+    if kind == "arrow column":
+        sample = sample.to_pylist()
     if kind == "sparse":
         return _sparse(sample)
     plain = _plain(sample)
@@ -60,7 +64,7 @@ def input_example(data: Any, rows: int = ROWS) -> Example:
 def _frame(kind: str, sample: Any) -> Example:
     if kind in ("series", "polars series"):
         sample = sample.to_frame()
-    names = [_plain(name) for name in sample.columns]
+    names = [_plain(name) for name in (sample.schema.names if kind == "arrow" else sample.columns)]
     cells = [[_plain(cell) for cell in _cells(column)] for column in _columns(sample)]
     content: dict[str, Any] = {"data": [list(row) for row in zip(*cells, strict=True)]}
     numbered = names == list(range(len(names)))  # the names that columns have when nobody named them
@@ -71,11 +75,14 @@ def _frame(kind: str, sample: Any) -> Example:
 
 
 def _columns(sample: Any) -> list[Any]:
+    if hasattr(sample, "schema") and hasattr(sample, "num_columns"):
+        return [sample.column(at) for at in range(sample.num_columns)]
     return [one for _, one in sample.items()] if hasattr(sample, "items") else sample.get_columns()
 
 
 def _cells(column: Any) -> list[Any]:
-    cells: list[Any] = column.tolist() if hasattr(column, "tolist") else column.to_list()
+    name = next(name for name in ("tolist", "to_list", "to_pylist") if hasattr(column, name))
+    cells: list[Any] = getattr(column, name)()
     return cells
 
 

@@ -7,13 +7,15 @@ import sys
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Kind", "is_a", "is_array", "is_null", "is_pandas_frame", "is_sparse", "kind_of"]
+__all__ = ["Kind", "is_a", "is_array", "is_lazy", "is_null", "is_pandas_frame", "is_sparse", "kind_of"]
 
 Kind: TypeAlias = Literal[
     "frame",
     "series",
     "polars frame",
     "polars series",
+    "arrow",
+    "arrow column",
     "array",
     "sparse",
     "arrays",
@@ -33,6 +35,7 @@ def is_a(module: str, names: tuple[str, ...], data: object) -> bool:
 
 is_array = partial(is_a, "numpy", ("ndarray",))
 is_pandas_frame = partial(is_a, "pandas", ("DataFrame",))
+is_lazy = partial(is_a, "polars", ("LazyFrame",))
 is_sparse = partial(is_a, "scipy.sparse", ("spmatrix", "sparray"))
 
 _LIBRARIES: tuple[tuple[Kind, Any], ...] = (
@@ -42,6 +45,8 @@ _LIBRARIES: tuple[tuple[Kind, Any], ...] = (
     ("sparse", is_sparse),
     ("polars frame", partial(is_a, "polars", ("DataFrame",))),
     ("polars series", partial(is_a, "polars", ("Series",))),
+    ("arrow", partial(is_a, "pyarrow", ("Table", "RecordBatch"))),
+    ("arrow column", partial(is_a, "pyarrow", ("Array", "ChunkedArray"))),
 )
 
 

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, TypeAlias, get_args
 from fitscribe.errors import MisuseError, Unavailable
 from fitscribe.guard import quietly
 
-__all__ = ["Format", "check_format", "dump", "load", "modules_of"]
+__all__ = ["Format", "check_format", "dump", "load", "modules_of", "unknown_types"]
 
 Format: TypeAlias = Literal["cloudpickle", "pickle", "skops"]
 
@@ -29,17 +29,25 @@ def check_format(name: str) -> None:
         raise MisuseError(f"unknown serialization format {name!r}; use one of {', '.join(get_args(Format))}")
 
 
-def dump(model: object, file: Path, serialization_format: Format, trusted: Iterable[str] = ()) -> set[str]:
+def dump(
+    model: object, file: Path, serialization_format: Format, trusted: Iterable[str] = (), limit: float | None = None
+) -> set[str]:
     """Write a model to a file and return the names of the modules that loading it imports.
 
-    After an error there is no file. `MisuseError`: the model cannot be written in this format; for skops also:
-    it holds types that skops does not know and that are not in `trusted`.
+    After an error there is no file. `MisuseError`: the model cannot be written in this format, or would be larger than
+    `limit` bytes; for skops also: it holds types that skops does not know and that are not in `trusted`, where
+    `sklearn.*` stands for all of a package.
     """
     check_format(serialization_format)
     done = False
     try:
-        write = _dump_skops if serialization_format == "skops" else _dump_pickle
-        modules = write(model, file, serialization_format, trusted)
+        if serialization_format == "skops":
+            if limit is not None:  # skops makes the whole file in memory first
+                _dump_pickle(model, _Bounded(_Nowhere(), limit), "cloudpickle")
+            modules = _dump_skops(model, file, trusted)
+        else:
+            with file.open("wb") as stream:
+                modules = _dump_pickle(model, _Bounded(stream, limit), serialization_format)
         done = True
     finally:
         if not done:
@@ -71,15 +79,27 @@ def load(file: Path, serialization_format: str, trusted: Iterable[str] = ()) -> 
 
 
 class _Nowhere:
-    def write(self, data: bytes) -> int:
-        return len(data)
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
 
 
-def _dump_pickle(model: object, file: Path, serialization_format: Format, _: Iterable[str]) -> set[str]:
+class _Bounded:
+    """A stream that takes so many bytes and no more: what comes in one piece is refused before it is written."""
+
+    def __init__(self, stream: Any, limit: float | None) -> None:
+        self.stream, self.limit, self.size = stream, limit, 0
+
+    def write(self, data: Any) -> int:
+        self.size += memoryview(data).nbytes
+        if self.limit is not None and self.size > self.limit:
+            raise MisuseError(f"the model is larger than {self.limit / 1e6:g} MB")
+        return int(self.stream.write(data))
+
+
+def _dump_pickle(model: object, stream: Any, serialization_format: Format) -> set[str]:
     modules: set[str] = set()
     try:
-        with file.open("wb") as stream:
-            _pickler(serialization_format)(stream, modules).dump(model)
+        _pickler(serialization_format)(stream, modules).dump(model)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         hint = "; serialization_format='cloudpickle' takes functions and classes of the script itself"
         raise MisuseError(
@@ -134,7 +154,7 @@ def _skops() -> Any:
     return skops.io
 
 
-def _dump_skops(model: object, file: Path, _: Format, trusted: Iterable[str]) -> set[str]:
+def _dump_skops(model: object, file: Path, trusted: Iterable[str]) -> set[str]:
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
@@ -160,9 +180,19 @@ def _named(node: Any) -> Iterable[str]:
             waiting.extend(node)
 
 
+def unknown_types(file: Path) -> list[str]:
+    """Return the names of the types in a skops file that skops does not load unasked."""
+    return sorted(_skops().get_untrusted_types(file=file))
+
+
+def _is_named(name: str, trusted: tuple[str, ...]) -> bool:
+    return any(name == one or (one.endswith(".*") and name.startswith(one[:-1])) for one in trusted)
+
+
 def _check_trusted(file: Path, trusted: Iterable[str], how: str) -> None:
     # What a file says about its own trust is never read: whoever wrote the file wrote that as well.
-    unknown = sorted({*_skops().get_untrusted_types(file=file)} - {*trusted})
+    trusted = tuple(trusted)
+    unknown = sorted(name for name in unknown_types(file) if not _is_named(name, trusted))
     if unknown:
         raise MisuseError(
             f"the skops file {file.name} holds types that skops does not know: {', '.join(unknown)}; "

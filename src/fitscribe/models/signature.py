@@ -10,7 +10,19 @@ from typing import Any
 import msgspec
 
 from fitscribe.errors import MisuseError
-from fitscribe.models.columns import ANY, ROWS, SAMPLE, Column, Type, pandas_column, polars_column, type_of, type_of_all
+from fitscribe.models.columns import (
+    ANY,
+    CELLS,
+    ROWS,
+    SAMPLE,
+    Column,
+    Type,
+    arrow_column,
+    pandas_column,
+    polars_column,
+    type_of,
+    type_of_all,
+)
 from fitscribe.models.kinds import Kind, is_null, kind_of
 
 __all__ = ["ModelSignature", "infer_signature", "schema_of"]
@@ -75,8 +87,9 @@ def _columns(kind: Kind, data: Any) -> list[tuple[Any, Column]]:
 
 
 def _frame(data: Any) -> list[tuple[Any, Column]]:
+    rows = len(data) if data.size <= CELLS else max(1000, CELLS // 8 // data.shape[1])
     columns = enumerate(data.items())
-    return [(position if name is None else name, pandas_column(one)) for position, (name, one) in columns]
+    return [(position if name is None else name, pandas_column(one, rows)) for position, (name, one) in columns]
 
 
 def _mapping(data: Any) -> list[tuple[Any, Column]]:
@@ -107,6 +120,8 @@ _READ: dict[Kind, Callable[[Any], list[tuple[Any, Column]]]] = {
     "series": lambda data: [(data.name, pandas_column(data))],
     "polars frame": lambda data: [(one.name, polars_column(one)) for one in data.get_columns()],
     "polars series": lambda data: [(data.name or None, polars_column(data))],
+    "arrow": lambda data: [(name, arrow_column(data.column(at))) for at, name in enumerate(data.schema.names)],
+    "arrow column": lambda data: [(None, arrow_column(data))],
     "records": lambda data: _records(data[:ROWS]),
     "mapping": _mapping,
     "list": _list,

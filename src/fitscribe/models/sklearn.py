@@ -64,15 +64,19 @@ def pickle_model(
     *,
     pyfunc_predict_fn: str = "predict",
     skops_trusted_types: Iterable[str] = (),
+    limit: float | None = None,
 ) -> PickledModel:
     """Write a model to a file, now; this is all that has to happen before the user's code goes on.
 
-    After an error there is no file. `MisuseError`: the model cannot be written in this format.
+    After an error there is no file. `MisuseError`: the model cannot be written in this format, or has more than `limit`
+    bytes.
     """
     import sklearn
 
     file, trusted = Path(file), tuple(skops_trusted_types)
-    modules = serialization.dump(sk_model, file, serialization_format, trusted)
+    modules = serialization.dump(sk_model, file, serialization_format, trusted, limit)
+    if serialization_format == "skops" and any(name.endswith(".*") for name in trusted):
+        trusted = tuple(serialization.unknown_types(file))
     return PickledModel(
         file=file_name(serialization_format),
         serialization_format=serialization_format,

@@ -23,13 +23,17 @@ integration = Integration(
         "log_model_signatures": True,
         "log_models": True,
         "log_datasets": True,
+        "log_staged_metrics": False,
         "max_tuning_runs": None,
         "serialization_format": "cloudpickle",
         "pos_label": None,
+        "log_plots": "default",
+        "max_model_size": 500_000_000,
     },
     not_built={"registered_model_name": None, "log_post_training_metrics": False},
 )
 
+PLOTS = ("default", "all", "none")
 FORMATS = ("cloudpickle", "pickle", "skops")
 
 
@@ -44,6 +48,17 @@ def _serialization_format(value: Any) -> str:
     return "" if value in FORMATS else f"is none of {', '.join(FORMATS)}"
 
 
+@integration.check("log_plots")
+def _log_plots(value: Any) -> str:
+    return "" if value in PLOTS else f"is none of {', '.join(PLOTS)}"
+
+
+@integration.check("max_model_size")
+def _max_model_size(value: Any) -> str:
+    fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
+    return "" if fits else "is neither a number of bytes from 0 nor None (any size)"
+
+
 def _training(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.sklearn import training
 
@@ -54,6 +69,7 @@ for _target in (
     "sklearn.base:BaseEstimator+.fit",
     "sklearn.base:BaseEstimator+.fit_transform",
     "sklearn.base:BaseEstimator+.fit_predict",
+    "sklearn.base:OutlierMixin.fit_predict",
     # its subclasses' `fit_transform` is wrapped by scikit-learn when they are made
     "sklearn.base:TransformerMixin+.fit_transform",
     # methods that exist under a condition only are no plain functions, but hold one
@@ -83,3 +99,39 @@ def _tasks(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.sklearn import live
 
     return live.followed(call)
+
+
+@integration.around("sklearn.model_selection._search:BaseSearchCV+._run_search", nested=True)
+def _searching(call: Any) -> Generator[None, Any, None]:
+    """The search proper, before the refit: its own, or one inside what is trained."""
+    from fitscribe.integrations.sklearn import search
+
+    return search.searched(call)
+
+
+for _function in ("cross_validate", "cross_val_score", "learning_curve", "validation_curve", "permutation_test_score"):
+
+    @integration.around(f"sklearn.model_selection._validation:{_function}>func")
+    def _validation(call: Any) -> Generator[None, Any, None]:
+        """A validation by folds, seen inside the function that scikit-learn's check of arguments calls."""
+        from fitscribe.integrations.sklearn import folds
+
+        return folds.validated(call)
+
+
+def _portion(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import portions
+
+    return portions.partly(call)
+
+
+for _target in (
+    "sklearn.base:BaseEstimator+.partial_fit",
+    "sklearn.neural_network._multilayer_perceptron:MLPClassifier.partial_fit.fn",
+    "sklearn.neural_network._multilayer_perceptron:MLPRegressor.partial_fit.fn",
+    "sklearn.multioutput:_MultiOutputEstimator.partial_fit.fn",
+    "sklearn.multioutput:MultiOutputRegressor.partial_fit.fn",
+    "sklearn.multiclass:OneVsRestClassifier.partial_fit.fn",
+    "sklearn.multiclass:OneVsOneClassifier.partial_fit.fn",
+):
+    integration.around(_target)(_portion)

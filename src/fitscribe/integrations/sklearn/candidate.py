@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Candidate", "Task", "name_of"]
+__all__ = ["Candidate", "Task", "name_of", "unscored"]
 
 SHORT = 100  # characters of a child's name
 
@@ -29,28 +29,31 @@ class Task(NamedTuple):
 
 
 class Candidate:
-    """A child run that grows with each split."""
+    """A child run that grows with each split, in whatever order they come."""
 
-    def __init__(self, parent: Any, task: Task, base: Mapping[str, Any], tags: Mapping[str, str], began: float) -> None:
-        """Begin the child run at `began`, in seconds since 1970."""
-        self.run = parent.child(name_of(task.parameters), tags=tags, at=round(began * 1000))
-        self.run.log_params({**base, **task.parameters})
+    def __init__(self, run: Any, params: Mapping[str, Any], splits: int) -> None:
+        """Begin to record on `run`, the child."""
+        self.run, self.splits, self.left = run, splits, splits
+        self.run.log_params(params)
         self.numbers: dict[str, float] = {}  # as they will stand in `cv_results_`
-        self.columns: dict[str, list[float]] = {}
-        self.errors: list[str] = []
-        self.left = task.splits
+        self.columns: dict[str, dict[int, float]] = {}
+        self.errors: dict[int, str] = {}
 
-    def split(self, task: Task, result: Mapping[str, Any]) -> None:
-        """Record the result of one split, and with the last one the means; then the child is over."""
-        found = _numbers(result)
+    def split(self, task: Task, result: Mapping[str, Any], named_later: bool) -> None:
+        """Record the result of one split, and with the last one the means; then the child is over.
+
+        `named_later`: the user's own scoring may give several scores; a split that failed does not know their names.
+        """
+        error = result.get("fit_error")
+        found = _numbers(result, scored=not (error and named_later))
         self.run.log_metrics(found, step=task.split)
         for name, value in found.items():
-            self.columns.setdefault(name, []).append(value)
+            self.columns.setdefault(name, {})[task.split] = value
             if not name.endswith("_time"):
                 self.numbers[f"split{task.split}_{name}"] = value
-        if result.get("fit_error"):
-            self.errors.append(result["fit_error"])
-            self.run.log_text(result["fit_error"], f"split{task.split}_traceback.txt")
+        if error:
+            self.errors[task.split] = error
+            self.run.log_text(error, f"split{task.split}_traceback.txt")
         self.left -= 1
         if not self.left:
             self._summarise()
@@ -59,14 +62,18 @@ class Candidate:
         import numpy
 
         for name, column in self.columns.items():
-            values = numpy.array(column, dtype=numpy.float64)[None]
+            if len(column) < self.splits:
+                continue
+            values = numpy.array([column[split] for split in sorted(column)], dtype=numpy.float64)[None]
             mean = numpy.average(values, axis=1)  # step by step as scikit-learn does it, to the last digit
             self.numbers[f"mean_{name}"] = float(mean[0])
             self.numbers[f"std_{name}"] = float(numpy.sqrt(numpy.average((values - mean[:, None]) ** 2, axis=1))[0])
         self.run.log_metrics(self.numbers)
         if self.errors:
-            self.run.set_tags({"fitscribe.error": self.errors[-1].strip().rpartition("\n")[2]})
-        self.end("FAILED" if self.errors else "FINISHED")
+            last = self.errors[max(self.errors)]
+            failed = f"{len(self.errors)} of {self.splits}"
+            self.run.set_tags({"fitscribe.error": last.strip().rpartition("\n")[2], "fitscribe.failed_splits": failed})
+        self.end("FAILED" if self.errors or unscored(self.numbers.items()) else "FINISHED")
 
     def end(self, status: str) -> None:
         """End the child; twice is once."""
@@ -74,16 +81,25 @@ class Candidate:
         self.run.end(status)
 
     def settle(self, numbers: Mapping[str, float], params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Add what could not be known before the search was over: ranks, resources, which is the best."""
+        """Add what could not be known before the search was over: ranks, which is the best."""
         news = {name: value for name, value in numbers.items() if not _same(value, self.numbers.get(name))}
         self.run.log_metrics(news)
+        for split in range(self.splits):  # where the names of the scores of a split that failed were not known
+            start = f"split{split}_"
+            self.run.log_metrics({k.removeprefix(start): v for k, v in news.items() if k.startswith(start)}, split)
         self.run.log_params(params)
         self.run.set_tags(tags)
 
 
-def _numbers(result: Mapping[str, Any]) -> dict[str, float]:
+def unscored(numbers: Iterable[tuple[str, float]]) -> bool:
+    """Say whether none of a candidate's mean scores is a number: it cannot be ranked."""
+    means = [value for name, value in numbers if name.startswith("mean_test_")]
+    return bool(means) and all(math.isnan(value) for value in means)
+
+
+def _numbers(result: Mapping[str, Any], scored: bool) -> dict[str, float]:
     found = {}
-    for part in ("test", "train"):
+    for part in ("test", "train") if scored else ():
         scores = result.get(f"{part}_scores")
         if isinstance(scores, Mapping):
             found.update({f"{part}_{name}": float(value) for name, value in scores.items()})

@@ -7,29 +7,54 @@ from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.sklearn import plots
-from fitscribe.integrations.sklearn.answers import MANY_OUTPUTS, Answers, is_many, labelled
+from fitscribe.integrations.sklearn.answers import MANY_OUTPUTS, Answers, has_all, is_many, labelled, towards
 
 __all__ = ["log"]
 
 
-def log(run: Any, answers: Answers, pos_label: Any) -> None:
+def log(run: Any, answers: Answers, pos_label: Any, log_plots: str = "default") -> None:
     """Compute and record metrics and plots (in the background)."""
-    found: dict[str, float] = {}
+    found: dict[str, float] = dict(answers.numbers)
     if answers.kind == "classifier":
         answers = labelled(answers)
+        answers = towards(answers, fitting(pos_label, answers.labels))
+        if pos_label is not None and fitting(pos_label, answers.labels) is None and not is_many(answers.y):
+            said = f"{pos_label!r} is not one of two classes here; averages are weighted"
+            run.set_tags({"fitscribe.pos_label": said})
     if answers.kind == "regressor":
-        found = _regression(answers)
+        found.update(_regression(answers))
     elif answers.kind == "classifier" and is_many(answers.y):
-        found = _outputs(answers, pos_label)
+        found.update(_outputs(answers, pos_label))
     elif answers.kind == "classifier":
-        found = _classification(answers, pos_label)
+        found.update(_classification(answers, pos_label))
+    elif answers.rows is not None:
+        found.update(_clustering(answers))
     usual = {"classifier": "training_accuracy_score", "regressor": "training_r2_score"}.get(answers.kind, "")
     score = found.get(usual) if answers.score is None else answers.score
     if score is not None:
         found["training_score"] = score
     run.log_metrics(found)
-    if answers.kind == "classifier" and not is_many(answers.y):
+    if answers.kind == "classifier" and not is_many(answers.y) and log_plots != "none":
         plots.log(run, answers)
+    if answers.y is not None and log_plots == "all" and not (answers.kind == "classifier" and is_many(answers.y)):
+        plots.log_more(run, answers)
+
+
+def fitting(pos_label: Any, classes: Any) -> Any:
+    """Return the positive label if it is one of two classes; else it says nothing, and averages are weighted."""
+    labels = [] if classes is None or isinstance(classes, list) else list(classes)
+    return pos_label if len(labels) <= 2 and pos_label in labels else None
+
+
+def _clustering(answers: Answers) -> dict[str, float]:
+    """How well clusters stand apart, of at most so many rows as were copied; noise (-1) belongs to none."""
+    import numpy
+    from sklearn.metrics import silhouette_score
+
+    rows, labels = answers.rows, answers.predicted
+    if rows is None or len(numpy.unique(labels)) not in range(2, len(labels)):
+        return {}
+    return _computed({"training_silhouette_score": lambda: silhouette_score(rows, labels)})
 
 
 def _computed(functions: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
@@ -59,9 +84,11 @@ def _regression(answers: Answers) -> dict[str, float]:
 
 
 def _classification(answers: Answers, pos_label: Any, suffix: str = "") -> dict[str, float]:
+    import numpy
     from sklearn import metrics as of
 
     y, predicted, w, proba = answers.y.ravel(), answers.predicted, answers.weight, answers.proba
+    pos_label = fitting(pos_label, numpy.unique(y) if answers.labels is None else answers.labels)
     average: dict[str, Any] = (
         {"average": "weighted"} if pos_label is None else {"average": "binary", "pos_label": pos_label}
     )
@@ -73,7 +100,8 @@ def _classification(answers: Answers, pos_label: Any, suffix: str = "") -> dict[
     functions = {"accuracy_score": lambda: of.accuracy_score(y, predicted, sample_weight=w)}
     if proba is not None and len(answers.labels) > 1:
         functions["log_loss"] = lambda: of.log_loss(y, proba, labels=answers.labels, sample_weight=w)
-        functions["roc_auc"] = lambda: _roc_auc(answers)
+        if has_all(answers):
+            functions["roc_auc"] = lambda: _roc_auc(answers)
     return {**found, **_computed({f"training_{name}{suffix}": each for name, each in functions.items()})}
 
 

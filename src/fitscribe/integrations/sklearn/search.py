@@ -1,19 +1,20 @@
-"""Searches: the parent's best values and table, and every candidate as a child run."""
+"""Searches: the best values and the table on the run of the training, and every candidate as a child run of it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterator, Mapping
+import contextlib
+import time
+from collections.abc import Generator, Mapping
+from contextvars import Token
 from functools import partial
 from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.sklearn.candidate import Candidate, name_of
-from fitscribe.integrations.sklearn.live import Live
+from fitscribe.integrations.sklearn.live import FATE, Live, searching
+from fitscribe.integrations.sklearn.table import Table
 
-__all__ = ["follow", "is_search", "log_results"]
+__all__ = ["Searches", "is_search", "searched"]
 
 
 def is_search(estimator: Any) -> bool:
@@ -23,17 +24,90 @@ def is_search(estimator: Any) -> bool:
     return isinstance(estimator, BaseSearchCV)
 
 
-def follow(run: Any, search: Any, options: Mapping[str, Any]) -> Live | None:
-    """Return, for `with`, who lets candidates be child runs as they come in; None where only the best are wanted."""
-    if options["max_tuning_runs"] is not None:
-        return None
-    with guarded("following the search"):
-        return Live(run, search.estimator.get_params(deep=True), _labels(search, options))
-    return None
+class Found:
+    """A search that ran in a training."""
+
+    def __init__(self, run: Any, search: Any, live: Live | None) -> None:
+        """`run` gets its children and its best values."""
+        self.run, self.search, self.live = run, search, live
+        self.began, self.clock, self.seconds = time.time(), time.perf_counter(), 0.0
+
+    def over(self) -> None:
+        """Say that the last candidate is in."""
+        self.seconds = time.perf_counter() - self.clock
 
 
-def _labels(search: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    kind = type(search.estimator)
+class Searches:
+    """`with Searches(...) as searches:` around a training: the searches in it, be it one or have one inside.
+
+    The first writes to the training's run, such as the last step of a pipeline; each further one, in a fit of the
+    user's own, gets a child run. One inside a candidate is part of the candidate, and one in the refit of the model.
+    """
+
+    def __init__(self, run: Any, estimator: Any, options: Mapping[str, Any]) -> None:
+        """`estimator` is what is trained, with the integration's options as they stand."""
+        self.run, self.estimator, self.options = run, estimator, options
+        self.found: list[Found] = []
+        self._began = time.time()
+        self._token: Token[Searches | None] | None = None
+
+    def __enter__(self) -> Searches:
+        self._token = searching.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if self._token is not None:
+            searching.reset(self._token)
+        if error is None:
+            return
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        for found in self.found:
+            if found.live is not None:
+                found.live.give_up(status)
+            if found.run is not self.run:
+                found.run.end(status)
+
+    @guarded("following the search")
+    def begin(self, search: Any) -> Found | None:
+        """Take note of a search that begins; None for one inside the refit of another."""
+        if self.found and is_search(self.estimator):
+            return None
+        run = self.run.child(type(search).__name__, tags=_labels(search, self.options)) if self.found else self.run
+        live = None
+        if self.options["max_tuning_runs"] is None:  # else the best are wanted alone
+            live = Live(run, search, search.estimator.get_params(deep=True), _labels(search.estimator, self.options))
+        self.found.append(Found(run, search, live))
+        return self.found[-1]
+
+    def log_results(self) -> None:
+        """Record what the searches found; children are written, or completed, in the background."""
+        if not self.found and is_search(self.estimator):  # its class goes a way of its own
+            self.found.append(Found(self.run, self.estimator, None))
+            self.found[0].began, self.found[0].seconds = self._began, time.time() - self._began
+        for found in self.found:
+            _log_results(found, self.options)
+            if found.run is not self.run:
+                found.run.end()
+
+
+def searched(call: Any) -> Generator[None, Any, None]:
+    """Follow a search under way, which calls a function with its candidates, if it is part of a watched training."""
+    searches = searching.get()
+    found = searches.begin(call.target) if searches is not None and len(call.args) > 1 else None
+    if found is None:
+        return
+    token = searching.set(None)
+    if found.live is not None:
+        call.args = (call.target, found.live.evaluates(call.args[1]), *call.args[2:])
+    try:
+        yield
+    finally:
+        searching.reset(token)
+        found.over()
+
+
+def _labels(estimator: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    kind = type(estimator)
     return {
         "mlflow.autologging": "sklearn",
         **(options["extra_tags"] or {}),
@@ -43,103 +117,48 @@ def _labels(search: Any, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @guarded("recording the search")
-def log_results(
-    run: Any, search: Any, options: Mapping[str, Any], began: float, seconds: float, live: Live | None
-) -> None:
-    """Record what a finished search found; the children are written, or completed, in the background.
-
-    `began` is when the fit began, in seconds since 1970, and `seconds` how long it took.
-    """
+def _log_results(found: Found, options: Mapping[str, Any]) -> None:
+    run, search = found.run, found.search
     results = dict(search.cv_results_)  # the arrays are never changed in place by scikit-learn
-    best = getattr(search, "best_index_", None)
     run.log_params({f"best_{name}": value for name, value in (getattr(search, "best_params_", None) or {}).items()})
     if (score := getattr(search, "best_score_", None)) is not None:
         run.log_metrics({"best_cv_score": score})
+    table = Table(results, found.began, found.seconds, getattr(search, "n_splits_", 1))
     base = search.estimator.get_params(deep=True)
-    table = _Table(results, base, _labels(search, options), best, began, seconds, search.n_splits_)
-    run.later(partial(_log_table, run, table, options["max_tuning_runs"], live.rows if live else {}))
+    rest = _Rest(run, table, base, _labels(search.estimator, options), found.live.rows if found.live else {})
+    rest.best, rest.resource = getattr(search, "best_index_", None), getattr(search, "resource", "")
+    run.later(partial(rest.log, options["max_tuning_runs"]))
 
 
-class _Table:
-    """A search's `cv_results_`, by candidate."""
+class _Rest:
+    """What is left to record when a search is over: the table, and the children or what they lack."""
+
+    best: int | None = None
+    resource = ""
 
     def __init__(
-        self, results: Mapping[str, Any], base: Mapping[str, Any], tags: Mapping[str, str], best: int | None,
-        began: float, seconds: float, splits: int,
-    ) -> None:  # fmt: skip
-        self.results, self.base, self.tags, self.best, self.splits = results, base, tags, best, splits
-        self.candidates: list[dict[str, Any]] = results["params"]
-        self.began, self.seconds = began, seconds
+        self, run: Any, table: Table, base: Mapping[str, Any], tags: Mapping[str, str], children: dict[int, Candidate]
+    ) -> None:
+        self.run, self.table, self.base, self.tags, self.children = run, table, base, tags, children
 
-    def numbers(self, row: int) -> dict[str, float]:
-        """Every number of a candidate's row but its params: means, deviations, ranks, times, each split's scores."""
-        found = {}
-        for name, column in self.results.items():
-            if name == "params" or name.startswith("param_"):
-                continue
-            found[name] = float(column[row])
-        return found
+    @guarded("recording the candidates")
+    def log(self, limit: int | None) -> None:
+        """Record as many candidates as children as are wanted, the best ones."""
+        with contextlib.suppress(TypeError, ValueError):  # a user's own table may hold what no line of text does
+            self.run.log_text(self.table.csv(), "cv_results.csv")
+        spans, fates = self.table.times(), self.table.fates(self.resource)
+        for row in self.table.chosen(limit):
+            tags = {"fitscribe.best": "true"} if row == self.best else {}
+            if fates:
+                tags[FATE] = fates[row]
+            if row in self.children:
+                self.children.pop(row).settle(self.table.numbers(row), self.table.words(row), tags)
+            else:
+                self._child(row, tags, *spans[row])
 
-    def failed(self, row: int) -> bool:
-        """Say whether every split of a candidate failed."""
-        scores = [column[row] for name, column in self.results.items() if name.startswith("mean_test_")]
-        return bool(scores) and all(math.isnan(score) for score in scores)
-
-    def duration(self, row: int) -> float:
-        """How long a candidate's fits and scorings took, in seconds."""
-        return float(self.results["mean_fit_time"][row] + self.results["mean_score_time"][row]) * self.splits
-
-    def times(self) -> list[tuple[float, float]]:
-        """When each candidate began and ended, in seconds since 1970.
-
-        The lengths are measured; the beginnings are laid out over the search in the candidates' order, which is
-        that of the tasks (they may have run in parallel).
-        """
-        durations = [self.duration(row) for row in range(len(self.candidates))]
-        stretch = self.seconds / max(sum(durations), self.seconds, 1e-9)
-        spans, offset = [], 0.0
-        for duration in durations:
-            begins = self.began + offset * stretch
-            spans.append((begins, begins + duration))
-            offset += duration
-        return spans
-
-    def chosen(self, limit: int | None) -> list[int]:
-        """The rows that become child runs: all, or the best by the first rank there is."""
-        rows = list(range(len(self.candidates)))
-        if limit is None or limit >= len(rows):
-            return rows
-        ranks = next((c for n, c in self.results.items() if n.startswith("rank_test_")), rows)
-        return sorted(sorted(rows, key=lambda row: ranks[row])[:limit])
-
-
-def _log_table(run: Any, table: _Table, limit: int | None, children: Mapping[int, Candidate]) -> None:
-    run.log_text(_csv(table.results), "cv_results.csv")
-    spans = table.times()
-    for row in table.chosen(limit):
-        extra = {name: table.results[name][row] for name in ("iter", "n_resources") if name in table.results}
-        best = {"fitscribe.best": "true"} if row == table.best else {}
-        if row in children:
-            children[row].settle(table.numbers(row), extra, best)
-            continue
-        begins, ends = (round(seconds * 1000) for seconds in spans[row])
-        child = run.child(name_of(table.candidates[row]), tags={**table.tags, **best}, at=begins)
-        child.log_params({**table.base, **table.candidates[row], **extra})
-        child.log_metrics(table.numbers(row), at=ends)
-        child.end("FAILED" if table.failed(row) else "FINISHED", at=ends)
-
-
-def _csv(results: Mapping[str, Any]) -> str:
-    """Return the results as a table of text, one row a candidate; a param that it does not have is empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(results)
-    writer.writerows(zip(*(_cells(column) for column in results.values()), strict=True))
-    return out.getvalue()
-
-
-def _cells(column: Any) -> Iterator[Any]:
-    masked = getattr(column, "mask", None)
-    for row, value in enumerate(column.tolist() if hasattr(column, "tolist") else column):
-        hidden = masked is not None and bool(masked[row] if getattr(masked, "ndim", 0) else masked)
-        yield "" if hidden or (isinstance(value, float) and math.isnan(value)) else value
+    def _child(self, row: int, tags: Mapping[str, str], begins: float, ends: float) -> None:
+        params = self.table.candidates[row]
+        child = self.run.child(name_of(params), tags={**self.tags, **tags}, at=round(begins * 1000))
+        child.log_params({**self.base, **params, **self.table.words(row)})
+        child.log_metrics(self.table.numbers(row), at=round(ends * 1000))
+        child.end("FAILED" if self.table.failed(row) else "FINISHED", at=round(ends * 1000))

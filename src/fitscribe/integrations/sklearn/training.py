@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.sklearn import answers, metrics, params, search
-from fitscribe.integrations.sklearn.frozen import DEEP, frozen, is_deeper, witness
+from fitscribe.integrations.sklearn import answers, iterations, metrics, params, paths, portions, search, tables
+from fitscribe.integrations.sklearn.frozen import DEEP, is_deeper, witness
+from fitscribe.models import kinds
 
 __all__ = ["recorded"]
 
@@ -43,28 +43,32 @@ def recorded(call: Any) -> Generator[None, Any, None]:
     with call.run(kind.__name__) as run:
         data = _Data(call)
         run.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"})
+        portions.begins(run, estimator)
         searches = search.is_search(estimator)
         inside = params.log_plain(run, estimator, deep=not searches)
         if options["log_datasets"]:
             _log_dataset(run, data)
-        live = search.follow(run, estimator, options) if searches else None
-        began, clock = time.time(), time.perf_counter()
+        inner = search.Searches(run, estimator, options)
+        clock = time.perf_counter()
         try:
-            with live or nullcontext():
-                yield
+            with inner:
+                result = yield
         finally:
             if inside:
                 run.later(partial(params.log_inside, run, inside))
         seconds = time.perf_counter() - clock
         run.log_metrics({"fit_time": seconds, **scalars(estimator)})
-        if searches:
-            search.log_results(run, estimator, options, began, seconds, live)
-        _keep_html(run, estimator)
+        inner.log_results()
+        iterations.log(run, estimator)
+        paths.log(run, estimator)
+        if options["log_staged_metrics"]:
+            iterations.log_staged(run, estimator, data.X, data.y)
+        _keep_estimator(run, estimator, options["log_plots"] == "all")
         if searches and not hasattr(estimator, "best_estimator_"):
             return  # without a refit there is no model to ask or to keep
         with numpy.errstate(all="ignore"):  # what a prediction divides by zero, the user did not ask for
             asked = witness(estimator)
-            _after(run, asked, data, options)
+            _after(run, asked, data, options, result)
             if options["log_models"]:
                 _log_models(run, estimator, asked, data, options)
 
@@ -83,7 +87,10 @@ class _Data:
         if self.y is None:
             self.y = call.argument("Y")
         self.weight = call.argument("sample_weight")
-        self.wide = hasattr(self.X, "columns") and len(self.X.columns) > WIDE
+        self.left_out = ""
+        if kinds.is_lazy(self.X):  # to ask it, even for its columns, is to compute it
+            self.X, self.left_out = None, "a LazyFrame, which is never collected here"
+        self.wide = kinds.kind_of(self.X) in ("frame", "polars frame", "arrow") and self.X.shape[1] > WIDE
 
 
 @guarded("recording the dataset")
@@ -91,11 +98,12 @@ def _log_dataset(run: Any, data: _Data) -> None:
     from fitscribe.models import datasets
 
     if data.wide:
-        run.set_tags({"fitscribe.schema": f"left out: {len(data.X.columns)} columns"})
-        return
-    facts = datasets.describe(data.X, data.y)
+        run.set_tags({"fitscribe.schema": f"left out: {data.X.shape[1]} columns"})
+    facts = None if data.X is None else datasets.describe(data.X, data.y)
     if facts is not None:
         run.log_dataset(facts, "train")
+    elif data.left_out or data.X is not None:
+        run.set_tags({"fitscribe.dataset": f"left out: {data.left_out or type(data.X).__qualname__}"})
 
 
 @guarded("reading the fitted attributes")
@@ -112,16 +120,19 @@ def scalars(estimator: Any) -> Mapping[str, float]:
 
 
 @guarded("recording the training metrics")
-def _after(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any]) -> None:
+def _after(run: Any, estimator: Any, data: _Data, options: Mapping[str, Any], result: Any) -> None:
     """Ask the estimator now, since it may be fitted anew the next moment; compute and draw in the background."""
-    found = answers.ask(estimator, data.X, data.y, data.weight)
+    found = answers.ask(estimator, data.X, data.y, data.weight, result)
     if found is not None:
-        run.later(partial(metrics.log, run, found, options["pos_label"]))
+        run.later(partial(metrics.log, run, found, options["pos_label"], options["log_plots"]))
 
 
 @guarded("looking at the estimator")
-def _keep_html(run: Any, estimator: Any) -> None:
-    run.later(partial(_log_html, run, frozen(estimator)))
+def _keep_estimator(run: Any, estimator: Any, all_plots: bool) -> None:
+    """Keep the estimator as it is now, for its picture and for the tables of what it learned."""
+    twin = tables.kept(estimator)
+    run.later(partial(_log_html, run, twin))
+    run.later(partial(tables.log, run, twin, all_plots))
 
 
 @guarded("drawing the estimator")
@@ -134,13 +145,15 @@ def _log_html(run: Any, estimator: Any) -> None:
 
 
 def _log_models(run: Any, estimator: Any, asked: Any, data: _Data, options: Mapping[str, Any]) -> None:
-    how = {
+    how: dict[str, Any] = {
         "serialization_format": options["serialization_format"],
         "model_input": data.X,
         "signature": options["log_model_signatures"] and not data.wide,
         "input_example": options["log_input_examples"],
+        "trusted": ("sklearn.*", "numpy.*", "scipy.*"),
+        "limit": options["max_model_size"],
     }
     run.log_model(estimator, "model", flavor="sklearn", witness=asked, **how)
-    best = getattr(estimator, "best_estimator_", None)
-    if best is not None and search.is_search(estimator):
+    best = getattr(estimator, "best_estimator_", None) if search.is_search(estimator) else None
+    if best is not None:
         run.log_model(best, "best_estimator", flavor="sklearn", witness=asked, **how)
