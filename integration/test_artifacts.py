@@ -17,8 +17,8 @@ import pytest
 from fitscribe.client import Client
 from fitscribe.config import configure
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Artifact, RunEnded, RunStarted, new_id, now
+from fitscribe.shipping.shipper import Shipper
 from integration.server import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import (
     Artifact,
     DatasetUsed,
@@ -27,6 +26,7 @@ from fitscribe.records import (
     new_id,
     now,
 )
+from fitscribe.shipping.shipper import Shipper
 
 pytestmark = pytest.mark.server
 

@@ -16,9 +16,9 @@ from fitscribe import Client, config
 from fitscribe.dialects import AddressBook
 from fitscribe.dialects.mlflow import MLflow
 from fitscribe.dialects.parcels import addressed
-from fitscribe.journal.delivery import Delivery
-from fitscribe.journal.sorting import sorted_out
 from fitscribe.records import Params, Record, RunEnded, RunStarted, new_id, now
+from fitscribe.shipping.delivery import Delivery
+from fitscribe.shipping.sorting import sorted_out
 from fitscribe.transport import Answer
 from fitscribe.transport.http import Http
 from integration.other_servers import requirements, serving

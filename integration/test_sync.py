@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fitscribe.journal.letters import letters
 from fitscribe.journal.remains import journals
+from fitscribe.shipping.letters import letters
 from fitscribe.testing.endpoint import Endpoint
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")

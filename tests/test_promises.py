@@ -26,6 +26,7 @@ FLOORS = [
     "run dialects reading",
     "current signals",
     "observing journal administration",
+    "shipping",
     "integration delivery",
     "discovery active",
     "attaching autologging",
@@ -40,7 +41,7 @@ FLOORS = [
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 CAPTURE = {"afterwards", "values", "run", "current", "observing", "patching", "imports", "integration", "discovery"}
-DELIVERY = {"journal", "transport", "dialects", "charts", "source"}
+DELIVERY = {"journal", "shipping", "transport", "dialects", "charts", "source"}
 FREE = {"store", "models"}
 
 
@@ -153,7 +154,7 @@ def test_importing_and_autolog_import_nothing_heavy():
 
 
 def test_a_logging_call_imports_no_http_and_no_sql_for_itself():
-    loaded = imported_by("import fitscribe.fluent, fitscribe.active, fitscribe.delivery, fitscribe.journal.shipper")
+    loaded = imported_by("import fitscribe.fluent, fitscribe.active, fitscribe.delivery, fitscribe.shipping.shipper")
     assert not loaded & (HEAVY - {"msgspec"})
 
 

@@ -21,8 +21,8 @@ from fitscribe.run import connect as connect_runs
 
 if TYPE_CHECKING:
     from fitscribe.dialects import Dialect
-    from fitscribe.journal.shipper import Shipper
-    from fitscribe.journal.status import DeliveryStatus
+    from fitscribe.shipping.shipper import Shipper
+    from fitscribe.shipping.status import DeliveryStatus
 
 __all__ = ["Delivery", "connect", "the_delivery"]
 
@@ -50,7 +50,7 @@ class Delivery:
     def shipper(self) -> Shipper:
         """Return the shipper, made now if it is not there; the journal lies where the process is working now."""
         if self._shipper is None:
-            from fitscribe.journal.shipper import Shipper
+            from fitscribe.shipping.shipper import Shipper
 
             with self._making:
                 if self._shipper is None:

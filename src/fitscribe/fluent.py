@@ -19,7 +19,7 @@ from fitscribe.run import Run
 
 if TYPE_CHECKING:
     from fitscribe import entities
-    from fitscribe.journal.status import DeliveryStatus
+    from fitscribe.shipping.status import DeliveryStatus
 
 __all__ = [
     "active_run",

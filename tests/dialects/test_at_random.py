@@ -10,9 +10,9 @@ import pytest
 from fitscribe.dialects import AddressBook, trials
 from fitscribe.dialects.mlflow import MLflow
 from fitscribe.dialects.parcels import addressed
-from fitscribe.journal.delivery import Delivery
-from fitscribe.journal.sorting import sorted_out
 from fitscribe.records import Artifact, DatasetUsed, Metrics, Params, Record, RunEnded, RunStarted, Tags, new_id
+from fitscribe.shipping.delivery import Delivery
+from fitscribe.shipping.sorting import sorted_out
 from fitscribe.testing.endpoint import Endpoint, Request
 from fitscribe.testing.ledger import LedgerRun
 

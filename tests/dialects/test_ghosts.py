@@ -9,8 +9,8 @@ import pytest
 from fitscribe.dialects import Address, AddressBook, Parcel
 from fitscribe.dialects.mlflow import MLflow
 from fitscribe.errors import TransportError
-from fitscribe.journal.delivery import Delivery
 from fitscribe.records import Params, Record, RunEnded, RunStarted
+from fitscribe.shipping.delivery import Delivery
 from fitscribe.testing.endpoint import Endpoint, Request
 
 RUN = "a" * 32
@@ -37,7 +37,7 @@ def deliver(
     endpoint: Endpoint, mlflow: MLflow, folder: Path, *records: Record, book: AddressBook | None = None
 ) -> None:
     from fitscribe.dialects.parcels import addressed
-    from fitscribe.journal.sorting import sorted_out
+    from fitscribe.shipping.sorting import sorted_out
 
     book = book or AddressBook()
     for record in records:

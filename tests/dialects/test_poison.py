@@ -9,8 +9,8 @@ import pytest
 from fitscribe.dialects import Address, AddressBook, Parcel, trials
 from fitscribe.dialects.mlflow import MLflow
 from fitscribe.errors import TransportError
-from fitscribe.journal.delivery import Delivery
 from fitscribe.records import Artifact, Metrics, Params, Record, RunEnded, RunStarted
+from fitscribe.shipping.delivery import Delivery
 from fitscribe.testing.endpoint import Endpoint, Request
 
 RUN, OTHER = "a" * 32, "b" * 32

@@ -5,8 +5,8 @@ import pytest
 
 from fitscribe import source
 from fitscribe.dialects import dialect_for
-from fitscribe.journal import letters
-from fitscribe.journal.shipper import Shipper
+from fitscribe.shipping import letters
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.testing.endpoint import Endpoint
 
 

@@ -18,16 +18,17 @@ import pytest
 from fitscribe.config import configure, settings
 from fitscribe.dialects import dialect_for
 from fitscribe.errors import MisuseError
-from fitscribe.journal import lifetime, memory, places, segment, segments
+from fitscribe.journal import memory, places, segment, segments
 from fitscribe.journal.allowance import Allowance
 from fitscribe.journal.frames import frame, frames
 from fitscribe.journal.memory import Memory
 from fitscribe.journal.segment import Segment, home_of, payloads
 from fitscribe.journal.segments import Segments
-from fitscribe.journal.shipper import Shipper
 from fitscribe.journal.thinning import Thinning
 from fitscribe.journal.upkeep import tend
 from fitscribe.records import Artifact, Drawing, Lines, Metrics, Params, RunEnded, RunStarted, Tags, decode, encode
+from fitscribe.shipping import lifetime
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.testing.endpoint import Endpoint
 
 RUN = "a" * 32
@@ -125,7 +126,7 @@ if sys.platform != "win32":
 import os, resource, sys
 from pathlib import Path
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.journal import segments
 from fitscribe.records import Metrics, RunStarted
 segments.LIMIT = 5000

@@ -14,8 +14,8 @@ from fitscribe.config import configure
 from fitscribe.dialects import dialect_for
 from fitscribe.journal import locks
 from fitscribe.journal.segment import acknowledged, addresses, payloads
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Metrics, Params, RunEnded, RunStarted, decode, new_id
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.testing.endpoint import Endpoint
 
 RUN = "a" * 32
@@ -110,7 +110,7 @@ SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.records import Metrics, RunStarted
 shipper = Shipper(Path(sys.argv[1]), dialect_for)
 shipper.emit(RunStarted("a" * 32, 1, sys.argv[2], "killed"))
@@ -137,7 +137,7 @@ from pathlib import Path
 from fitscribe.config import configure
 from fitscribe.dialects import dialect_for
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.records import Params, RunEnded, RunStarted
 configure(exit_patience=1.0)
 shipper = Shipper(Path(sys.argv[1]), dialect_for)
@@ -168,7 +168,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.shipper import Shipper
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.records import Params, RunStarted
 shipper = Shipper(Path(sys.argv[1]), dialect_for)
 shipper.emit(RunStarted("a" * 32, 1, sys.argv[2], "full"))

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from fitscribe.cli import main
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.courier import Courier
-from fitscribe.journal.letters import AGAIN, NAME, letters
-from fitscribe.journal.resending import resend
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Artifact, Drawing, Heatmap, Metrics, Params, RunEnded, RunStarted, Tags, new_id
+from fitscribe.shipping.courier import Courier
+from fitscribe.shipping.letters import AGAIN, NAME, letters
+from fitscribe.shipping.resending import resend
+from fitscribe.shipping.shipper import Shipper
 
 RUN = new_id()
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from fitscribe.dialects import dialect_for
 from fitscribe.dialects.parcels import addressed
 from fitscribe.journal import segments
-from fitscribe.journal.courier import Courier
 from fitscribe.journal.frames import frame, frames
-from fitscribe.journal.recovery import deliver
 from fitscribe.journal.remains import left_behind
 from fitscribe.journal.segment import MAGIC, acknowledged, payloads
 from fitscribe.journal.segments import Segments
 from fitscribe.journal.upkeep import tend
 from fitscribe.records import Metrics, Params, Record, RunEnded, RunStarted, Tags, decode, encode
+from fitscribe.shipping.courier import Courier
+from fitscribe.shipping.recovery import deliver
 from fitscribe.testing.endpoint import Endpoint
 
 keys = st.text("abc", min_size=1, max_size=3)

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from fitscribe.cli import main
 from fitscribe.client import Client
 from fitscribe.dialects import dialect_for
-from fitscribe.journal.courier import Courier
-from fitscribe.journal.recovery import Outcome, deliver, in_rounds
 from fitscribe.journal.remains import left_behind
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Metrics, Params, RunEnded, RunStarted, new_id, now
+from fitscribe.shipping.courier import Courier
+from fitscribe.shipping.recovery import Outcome, deliver, in_rounds
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.testing.endpoint import Endpoint
 
 DIES = """
@@ -272,7 +272,7 @@ def test_a_run_ends_at_the_time_of_its_own_last_record(tmp_path, journal):
             import os
             from pathlib import Path
             from fitscribe.dialects import dialect_for
-            from fitscribe.journal.shipper import Shipper
+            from fitscribe.shipping.shipper import Shipper
             from fitscribe.records import Metrics, RunStarted
             shipper = Shipper(Path({str(journal)!r}), dialect_for)
             shipper.emit(RunStarted("a" * 32, 1000, {endpoint.uri!r}, "early"))
@@ -297,7 +297,7 @@ def test_a_run_that_another_process_goes_on_with_is_not_ended(tmp_path, journal,
             import os
             from pathlib import Path
             from fitscribe.dialects import dialect_for
-            from fitscribe.journal.shipper import Shipper
+            from fitscribe.shipping.shipper import Shipper
             from fitscribe.records import RunStarted
             Shipper(Path({str(journal)!r}), dialect_for).emit(RunStarted("a" * 32, 1000, {endpoint.uri!r}, "job"))
             os._exit(9)

@@ -13,8 +13,8 @@ from fitscribe.dialects import Parcel
 from fitscribe.dialects.mlflow import MLflow
 from fitscribe.errors import TransportError
 from fitscribe.journal import segments
-from fitscribe.journal.shipper import Shipper
 from fitscribe.records import Artifact, Metrics, Params, Record, RunEnded, RunResumed, RunStarted, Tags, new_id
+from fitscribe.shipping.shipper import Shipper
 from fitscribe.testing.endpoint import Endpoint
 from fitscribe.transport.http import Http
 

@@ -1,6 +1,6 @@
 from fitscribe.dialects import Address, AddressBook
-from fitscribe.journal.sorting import sorted_out, waves
 from fitscribe.records import Artifact, ExperimentNamed, Params, Record, RunEnded, RunResumed, RunStarted, Source
+from fitscribe.shipping.sorting import sorted_out, waves
 
 
 def run(name: str, parent: str = "") -> RunStarted:

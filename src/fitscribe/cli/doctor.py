@@ -100,7 +100,7 @@ def _waiting(left: Left) -> str:
 
 
 def _refused(folder: Path) -> str:
-    from fitscribe.journal.letters import letters
+    from fitscribe.shipping.letters import letters
 
     count = len(letters(folder))
     return f"{count} record(s): `fitscribe sync --dead-letters` shows them" if count else "nothing"

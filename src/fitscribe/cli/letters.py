@@ -24,7 +24,7 @@ def show(journal: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fitscribe.journal.letters import letters
+    from fitscribe.shipping.letters import letters
 
     found = letters(journal)
     if not found:
@@ -42,9 +42,9 @@ def show(journal: Path) -> None:
 
 def again(journal: Path, dialect_for: Callable[[str], Dialect]) -> None:
     """Send the dead letters once more. `SystemExit`: not all of them were taken."""
-    from fitscribe.journal.courier import Courier
-    from fitscribe.journal.letters import letters
-    from fitscribe.journal.resending import resend
+    from fitscribe.shipping.courier import Courier
+    from fitscribe.shipping.letters import letters
+    from fitscribe.shipping.resending import resend
 
     if not letters(journal):
         return click.echo(NONE.format(journal))
@@ -61,7 +61,7 @@ def again(journal: Path, dialect_for: Callable[[str], Dialect]) -> None:
 
 def mention(journal: Path, new: int = 0) -> None:
     """Say in one line how many dead letters there are, if any; `new` of them came just now."""
-    from fitscribe.journal.letters import letters
+    from fitscribe.shipping.letters import letters
 
     if count := len(letters(journal)):
         now = f", {new} of them now" if new else ""

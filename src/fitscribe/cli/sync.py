@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from fitscribe.dialects import Dialect
-    from fitscribe.journal.recovery import Outcome, Unsent
     from fitscribe.journal.remains import Left
+    from fitscribe.shipping.recovery import Outcome, Unsent
 
 __all__ = ["command"]
 
@@ -100,7 +100,7 @@ class _Sync:
 
     def __init__(self, journal: Path, to: str) -> None:
         from fitscribe.config import canonical_uri, without_credentials
-        from fitscribe.journal.courier import Courier
+        from fitscribe.shipping.courier import Courier
 
         self.journal, self.to = journal, without_credentials(canonical_uri(to)) if to else ""
         self.dialects = _dialects(to)
@@ -113,7 +113,7 @@ class _Sync:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from fitscribe.cli import letters
-        from fitscribe.journal.recovery import in_rounds
+        from fitscribe.shipping.recovery import in_rounds
 
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         before = self._letters()
@@ -134,7 +134,7 @@ class _Sync:
             raise SystemExit(1)
 
     def _send(self, left: Left, bar: Progress) -> Outcome:
-        from fitscribe.journal.recovery import Outcome, Unsent
+        from fitscribe.shipping.recovery import Outcome, Unsent
 
         task = bar.add_task(left.stem, total=self._total(left))
         try:
@@ -147,8 +147,8 @@ class _Sync:
     def _delivered(self, left: Left, progress: Callable[[int], None]) -> Outcome:
         """Deliver a journal, or a copy of one that is being written, or may not be changed."""
         from fitscribe.journal.copies import copied
-        from fitscribe.journal.courier import Courier
-        from fitscribe.journal.recovery import deliver
+        from fitscribe.shipping.courier import Courier
+        from fitscribe.shipping.recovery import deliver
 
         if not left.at_work and (not self.to or os.access(left.home, os.W_OK)):
             return deliver(left, self.courier, to=self.to, progress=progress)
@@ -165,7 +165,7 @@ class _Sync:
         return None
 
     def _letters(self) -> int:
-        from fitscribe.journal.letters import letters
+        from fitscribe.shipping.letters import letters
 
         return len(letters(self.journal))
 
@@ -192,8 +192,8 @@ class _Sync:
 
 def _refused(folder: Path) -> list[Unsent]:
     """Return what was refused of a copy, which is not kept: the journal itself has it."""
-    from fitscribe.journal.letters import letters
-    from fitscribe.journal.recovery import Unsent
+    from fitscribe.shipping.letters import letters
+    from fitscribe.shipping.recovery import Unsent
 
     return [Unsent(each.run, 1, each.why) for each in letters(folder).values()]
 

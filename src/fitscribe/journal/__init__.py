@@ -1,1 +1,1 @@
-"""The journal: records on local disk, and the thread that ships them."""
+"""The journal: records and snapshots on local disk, of living processes and of those that are gone."""

@@ -19,13 +19,10 @@ from fitscribe.dialects import Address, AddressBook, Dialect
 from fitscribe.dialects.parcels import addressed
 from fitscribe.guard import guarded, log
 from fitscribe.journal.allowance import Allowance
-from fitscribe.journal.delivery import Delivery
 from fitscribe.journal.memory import Memory
 from fitscribe.journal.payloads import payload, understood
-from fitscribe.journal.pulse import Pulse
 from fitscribe.journal.segment import Segment, frame, frames
 from fitscribe.journal.segments import Segments
-from fitscribe.journal.sorting import sorted_out
 from fitscribe.journal.spool import Spool
 from fitscribe.journal.upkeep import tend
 from fitscribe.records import (
@@ -40,6 +37,9 @@ from fitscribe.records import (
     encode,
     now,
 )
+from fitscribe.shipping.delivery import Delivery
+from fitscribe.shipping.pulse import Pulse
+from fitscribe.shipping.sorting import sorted_out
 from fitscribe.undivided import undivided
 
 __all__ = ["Lifetime"]

@@ -18,8 +18,8 @@ from fitscribe.journal import locks
 from fitscribe.undivided import undivided
 
 if TYPE_CHECKING:
-    from fitscribe.journal.recovery import Outcome
     from fitscribe.journal.remains import Left
+    from fitscribe.shipping.recovery import Outcome
 
 __all__ = ["Salvage"]
 
@@ -120,7 +120,7 @@ class Salvage:
 
     def _work(self) -> None:
         with undivided:
-            import fitscribe.journal.recovery  # noqa: F401
+            import fitscribe.shipping.recovery  # noqa: F401
         self._woken.wait(FIRST)
         swept = False
         while not self._stopped:
@@ -161,8 +161,8 @@ class Salvage:
         self, found: list[Left], ready: Callable[[], None], refuses: Callable[[str], str], patience: float
     ) -> None:
         """Send journals, and say in one line what was sent."""
-        from fitscribe.journal.courier import Courier
-        from fitscribe.journal.recovery import Outcome, deliver, in_rounds
+        from fitscribe.shipping.courier import Courier
+        from fitscribe.shipping.recovery import Outcome, deliver, in_rounds
 
         if not found:
             return

@@ -17,14 +17,14 @@ from fitscribe.dialects import Address, AddressBook, Parcel
 from fitscribe.dialects.parcels import addressed
 from fitscribe.guard import inform
 from fitscribe.journal import locks
-from fitscribe.journal.courier import Courier, key_of
 from fitscribe.journal.payloads import understood
 from fitscribe.journal.progress import EVERY, Progress
 from fitscribe.journal.remains import SUFFIXES, Left, content_of, folders_of
 from fitscribe.journal.segment import MAGIC, frames
-from fitscribe.journal.sorting import sorted_out
 from fitscribe.journal.story import Others, Story
 from fitscribe.records import Artifact, ExperimentNamed, Record, RunEnded, Source, Tags, now
+from fitscribe.shipping.courier import Courier, key_of
+from fitscribe.shipping.sorting import sorted_out
 
 __all__ = ["Outcome", "Unsent", "deliver", "in_rounds"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from fitscribe import overhead
-from fitscribe.journal.lifetime import Lifetime
+from fitscribe.shipping.lifetime import Lifetime
 
 __all__ = ["DeliveryStatus", "status_of"]
 

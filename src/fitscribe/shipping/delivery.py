@@ -13,10 +13,10 @@ from fitscribe.dialects import Dialect
 from fitscribe.dialects.parcels import Parcel, Refusal
 from fitscribe.errors import TransportError
 from fitscribe.guard import guarded, inform, log, quietly
-from fitscribe.journal.crew import Crew
-from fitscribe.journal.letters import set_aside
-from fitscribe.journal.sorting import waves
 from fitscribe.records import RunEnded
+from fitscribe.shipping.crew import Crew
+from fitscribe.shipping.letters import set_aside
+from fitscribe.shipping.sorting import waves
 
 __all__ = ["Delivery"]
 

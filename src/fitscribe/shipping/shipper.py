@@ -18,12 +18,12 @@ from fitscribe.config import folder, settings
 from fitscribe.dialects import AddressBook, Dialect
 from fitscribe.errors import MisuseError, TransportError
 from fitscribe.guard import guarded, log, warn_once
-from fitscribe.journal.lifetime import Lifetime
-from fitscribe.journal.salvage import Salvage
 from fitscribe.journal.segment import acknowledged, payloads
 from fitscribe.journal.spool import Spool
-from fitscribe.journal.status import DeliveryStatus, status_of
 from fitscribe.records import ExperimentNamed, Record, Source, decode
+from fitscribe.shipping.lifetime import Lifetime
+from fitscribe.shipping.salvage import Salvage
+from fitscribe.shipping.status import DeliveryStatus, status_of
 from fitscribe.undivided import watch_forks
 
 __all__ = ["Shipper"]

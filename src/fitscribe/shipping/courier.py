@@ -11,10 +11,10 @@ from fitscribe.dialects import Dialect
 from fitscribe.dialects.parcels import Parcel, Refusal
 from fitscribe.errors import TransportError
 from fitscribe.guard import log
-from fitscribe.journal.delivery import Delivery
-from fitscribe.journal.letters import set_aside
-from fitscribe.journal.sorting import waves
 from fitscribe.records import RunStarted
+from fitscribe.shipping.delivery import Delivery
+from fitscribe.shipping.letters import set_aside
+from fitscribe.shipping.sorting import waves
 
 __all__ = ["Courier", "key_of"]
 

@@ -11,10 +11,10 @@ import msgspec
 from fitscribe.config import directory_of
 from fitscribe.dialects import Address, AddressBook
 from fitscribe.journal import locks
-from fitscribe.journal.courier import Courier
-from fitscribe.journal.letters import AGAIN, KEPT, NAME, Letter, append, letters
-from fitscribe.journal.sorting import sorted_out
 from fitscribe.records import Record
+from fitscribe.shipping.courier import Courier
+from fitscribe.shipping.letters import AGAIN, KEPT, NAME, Letter, append, letters
+from fitscribe.shipping.sorting import sorted_out
 
 __all__ = ["resend"]
 
