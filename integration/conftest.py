@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests
 
 from integration.server import Server
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it, and all they start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

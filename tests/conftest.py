@@ -12,7 +12,6 @@ import pytest
 from fitscribe import config, discovery, guard, run
 from fitscribe.testing.recorder import Recorder
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it, and all they start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
