@@ -38,6 +38,5 @@ with Live(console=Console(width=160), auto_refresh=False) as live:  # where ther
         search.fit(X, y)
         over.set()
     following.join()
-    fitscribe.flush(60)
     live.update(candidates(run.info.run_id), refresh=True)
 print(f"\nbest: {search.best_params_}")

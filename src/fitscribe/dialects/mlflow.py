@@ -74,10 +74,9 @@ class MLflow:
             return parcel.refuse(parcel.records, parcel.address.refused)
         if parcel.closing:
             return self.runs.ghosts.lay(parcel)
-        if parcel.posthumous and parcel.rest is None and self.runs.is_over(parcel):
-            return None
         if parcel.rest is None:
-            parcel.rest = deque(self._plan(parcel))
+            unless_over = Step(partial(self._plan_unless_over, parcel), parcel.records)
+            parcel.rest = deque([unless_over] if parcel.posthumous else self._plan(parcel))
         while parcel.rest:
             step: Step = parcel.rest[0]
             try:
@@ -116,6 +115,12 @@ class MLflow:
         else:
             parcel.refuse(step.records(parcel.run), str(error))
         return []
+
+    def _plan_unless_over(self, parcel: Parcel) -> list[Step]:
+        """Plan the end of a run whose process died, unless somebody else ended it."""
+        if not parcel.book.theirs(parcel.run):
+            self.runs.find(parcel)
+        return [] if self.runs.is_over(parcel) else self._plan(parcel)
 
     def _plan(self, parcel: Parcel) -> list[Step]:
         tags = {key: Item("tags", key, value, r.at) for r in _of(parcel, Tags) for key, value in r.values.items()}
