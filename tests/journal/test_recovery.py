@@ -10,6 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -438,3 +439,21 @@ def test_a_look_for_children_costs_less_than_a_millisecond(shipper, journal):
             shipper.flush(5)
             times.append(time.perf_counter() - began)
         assert min(times) < 0.001, times
+
+
+def test_of_two_runs_that_one_request_made_each_recovery_goes_on_with_the_same(tmp_path, journal):
+    """A proxy sends runs/create twice; the recovery that learned of one of them is cut off after its metrics."""
+    with Endpoint() as endpoint:
+        endpoint.trouble("answer", "runs/create", times=1000)
+        dies(tmp_path, endpoint.uri)
+        endpoint.troubles.clear()
+        endpoint.trouble("answer", "artifacts/", times=1000)
+        recover(journal)
+        assert left_behind(journal) != []
+        [there] = [run for run in endpoint.ledger.runs.values() if run.run_name == "cut off"]
+        twin = msgspec.structs.replace(there, run_id="0" * 32, points={}, params={}, seen=set(), tags=dict(there.tags))
+        endpoint.ledger.runs = {twin.run_id: twin, **endpoint.ledger.runs}
+        endpoint.troubles.clear()
+        recover(journal)
+        assert (there.status, len(there.points["loss"])) == ("FAILED", 500)
+        assert twin.points == {}

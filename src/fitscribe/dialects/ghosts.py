@@ -18,6 +18,7 @@ KEY = "fitscribe.run_key"
 PARENT = "mlflow.parentRunId"
 SEARCH = "search for runs by tag"
 PAGE = 1000
+DOUBLES = 10  # of one run, at most
 
 
 class Ghosts:
@@ -33,9 +34,9 @@ class Ghosts:
         self._experiments[theirs] = experiment
 
     def seek(self, run: str, experiment: str) -> dict[str, Any]:
-        """Return the info of the run with our key `run`, or an empty dict."""
-        found = self._search(experiment, KEY, run, 1).get("runs") or [{}]
-        return dict(found[0].get("info", {}))
+        """Return the info of the run with our key `run`, or an empty dict; of doubles, that of one that holds data."""
+        found = self._search(experiment, KEY, run, DOUBLES).get("runs") or [{}]
+        return dict(max(found, key=_holds).get("info", {}))
 
     def lay(self, parcel: Parcel) -> None:
         """Delete the doubles of a run, and of those below it, at its end."""
@@ -113,5 +114,9 @@ def _ghosts(same: Iterable[dict[str, Any]], known: dict[str, Any]) -> list[str]:
         if run["info"]["run_id"] != kept["run_id"]
         and run["info"].get("start_time") == kept.get("start_time")
         and run["info"].get("status") == "RUNNING"
-        and not (run.get("data", {}).get("metrics") or run.get("data", {}).get("params"))
+        and not _holds(run)
     ]
+
+
+def _holds(run: dict[str, Any]) -> bool:
+    return bool(run.get("data", {}).get("metrics") or run.get("data", {}).get("params"))

@@ -22,7 +22,7 @@ from fitscribe.journal.frames import HEAD, frame, frames
 if TYPE_CHECKING:
     from fitscribe.journal.memory import Memory
 
-__all__ = ["MAGIC", "Segment", "acknowledged", "addresses", "frame", "frames", "home_of", "payloads"]
+__all__ = ["MAGIC", "Segment", "acknowledged", "addresses", "frame", "frames", "home_of", "note", "payloads"]
 
 MAGIC = b"fitscribe journal 1\n"
 LIMIT = 32 << 20  # bytes, after which the next segment begins, so that disk space comes back in a long process
@@ -72,6 +72,12 @@ def home_of(path: Path) -> Path:
         if named := path.with_suffix(".home").read_bytes():
             return Path(os.fsdecode(named))
     return path.parent
+
+
+def note(path: Path, address: Address) -> None:
+    """Write down beside the segment at `path`, of a process that is gone, where a run is. `OSError`: it cannot be."""
+    with path.with_suffix(".runs").open("ab") as file:
+        file.write(b"\n" + _encode(address) + b"\n")  # what stands there may end in a torn line
 
 
 class Segment:

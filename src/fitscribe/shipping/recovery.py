@@ -20,7 +20,7 @@ from fitscribe.journal import locks
 from fitscribe.journal.payloads import understood
 from fitscribe.journal.progress import EVERY, Progress
 from fitscribe.journal.remains import SUFFIXES, Left, content_of, folders_of
-from fitscribe.journal.segment import MAGIC, frames
+from fitscribe.journal.segment import MAGIC, frames, note
 from fitscribe.journal.story import Others, Story
 from fitscribe.records import Artifact, ExperimentNamed, Record, RunEnded, Source, Tags, now
 from fitscribe.shipping.courier import Courier, key_of
@@ -101,6 +101,7 @@ class _Recovery:
             self.outcome.unsent = [Unsent(self.left.stem, 0, f"it cannot be read, and stays as it is: {why}")]
             return self.outcome
         self.book = AddressBook(map(self._there, self._addresses()))
+        self.book.learned = self._learned
         self.marks = {path: Progress(path) for path in self.left.paths}
         self._wait_for_others()
         for marks in self.marks.values():  # one at a time in memory
@@ -118,6 +119,14 @@ class _Recovery:
         started = {each.run: addressed(each) for each in self.story.started.values()}
         resumed = {each.run: addressed(each) for each in self.story.resumed.values()}
         return list((started | resumed | self.story.known).values())
+
+    def _learned(self, address: Address) -> None:
+        """Write down where a run is: of two that the endpoint made of one request, the next recovery is to find this."""
+        if self.to:
+            return
+        told = next((each for each in self._addresses() if each.run == address.run), address)
+        with contextlib.suppress(OSError):
+            note(self.left.paths[-1], msgspec.structs.replace(told, theirs=address.theirs))
 
     def _there(self, address: Address) -> Address:
         """Where a run is, or is to be; created in doubt, since the answer may not have been written down."""
