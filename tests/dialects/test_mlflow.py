@@ -269,6 +269,18 @@ def test_a_login_page_with_status_200_is_no_success(
     assert (run.params, run.status, len(endpoint.ledger.artifacts)) == ({"a": "1"}, "FINISHED", 1)
 
 
+def test_two_requests_that_met_in_the_servers_database_are_no_refusal(
+    endpoint: Endpoint, mlflow: MLflow, parcel: Pack
+) -> None:
+    words = "(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.experiment_id, datasets.name"
+    endpoint.trouble("answer", "log-inputs", status=400, body={"error_code": "BAD_REQUEST", "message": words})
+    sent = parcel(started(endpoint), DatasetUsed(RUN, 1, "iris", "abc"))
+    with pytest.raises(TransportError, match="IntegrityError"):
+        mlflow.write(sent)
+    mlflow.write(sent)
+    assert ([each["dataset"]["name"] for each in endpoint.ledger.runs[THEIRS].inputs], sent.refused) == (["iris"], [])
+
+
 def test_a_wrong_password_is_said_once_and_not_hammered(
     endpoint: Endpoint, mlflow: MLflow, parcel: Pack, caplog: pytest.LogCaptureFixture
 ) -> None:

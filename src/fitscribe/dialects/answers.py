@@ -15,6 +15,8 @@ __all__ = ["Absent", "Awaited", "Broken", "Poison", "content"]
 
 UNWELCOME = (401, 403)
 PATIENCE = 60.0  # seconds between attempts with a credential that was not taken
+# of a database, in which two requests met: MLflow's server passes its words on with 400, and the next try goes well
+COLLISIONS = ("IntegrityError", "UniqueViolation", "OperationalError", "deadlock")
 PAGE = "a web page, as of no tracking server"
 FOR_GOOD = "INVALID_STATE"  # what the protocol says with 500 about deleted experiments
 
@@ -62,6 +64,8 @@ def content(uri: str, path: str, answer: Answer) -> dict[str, Any]:
     if answer.status in LATER or (answer.status >= 500 and code != FOR_GOOD):
         kind = Broken if answer.status == 500 else TransportError
         raise kind(f"{uri} answered {answer.status} ({message}) on {path}", wait=_wait(answer))
+    if code == "BAD_REQUEST" and any(word in message for word in COLLISIONS):
+        raise Broken(f"{uri} answered {answer.status} ({message[:300]}) on {path}")
     raise ServerError(answer.status, code, message)
 
 

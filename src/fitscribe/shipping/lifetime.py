@@ -213,8 +213,8 @@ class Lifetime:
         if not self.delivery.deliver(parcels, self._pause):
             return True
         self._note_ends(records)
-        self._settle(segment, start + found[-1][1], len(found))
-        self._clean(records)
+        if self._settle(segment, start + found[-1][1], len(found)):
+            self._clean(records)
         self._tend()
         return True
 
@@ -238,9 +238,10 @@ class Lifetime:
             self.allowance.look()
         self._tended = time.monotonic()
 
-    def _settle(self, segment: Segment | Memory, offset: int, count: int) -> None:
+    def _settle(self, segment: Segment | Memory, offset: int, count: int) -> bool:
+        """Note that records are delivered; False when it is too late for that, and they will be sent once more."""
         if self._pulse.stopped:
-            return  # its files are closed: they go to another process as they are
+            return False  # its files are closed: they go to another process as they are
         while segment.heir is not None:  # it was copied while its records were on their way
             segment = segment.heir
         segment.acknowledge(offset)
@@ -252,6 +253,7 @@ class Lifetime:
         with self.book.changed:
             self.settled = settled
             self.book.changed.notify_all()
+        return True
 
     def _clean(self, records: list[Record]) -> None:
         """Remove what the journal need not keep: snapshots, after the record of their delivery is on disk."""

@@ -121,7 +121,7 @@ class _Recovery:
         return list((started | resumed | self.story.known).values())
 
     def _learned(self, address: Address) -> None:
-        """Write down where a run is: of two that the endpoint made of one request, the next recovery is to find this."""
+        """Write down where a run is: of two that one request made, the next recovery is to find the same."""
         if self.to:
             return
         told = next((each for each in self._addresses() if each.run == address.run), address)
