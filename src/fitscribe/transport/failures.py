@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import requests
 import urllib3
 
-from fitscribe.errors import TransportError
+from fitscribe.errors import FitscribeError, TransportError
 from fitscribe.transport import Unsent
 from fitscribe.transport.connections import Unasked
 from fitscribe.transport.discretion import without_users
@@ -53,7 +53,7 @@ def unasked(error: Exception) -> bool:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    while error is not None and not isinstance(error, FitscribeError):  # which was handled when this was asked
         yield error
         error = error.__cause__ or error.__context__
 
