@@ -2,6 +2,7 @@
 
 python .ci/test.py            everything: style, types, hermetic tests, the real frameworks and servers
 python .ci/test.py quick      style, types and the hermetic tests alone
+python .ci/test.py short      these, and the integration tests that depend on Python's version more than on a server
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ QUICK = [
     ["-m", "pytest", "tests", "-q"],
 ]
 REAL = [["-m", "pytest", "integration", "-q", "--durations=15"]]
+SHORT = [
+    ["-m", "pytest", "-q", "integration/sklearn/test_training.py", "integration/sklearn/test_search.py",
+     "integration/sklearn/test_every_estimator.py", "integration/test_examples.py", "integration/test_processes.py"]
+]  # fmt: skip
 
 
 def step(*command: object) -> None:
@@ -40,7 +45,8 @@ def main() -> None:
         print(f"making {HOME.name} with Python {sys.version.split()[0]}", flush=True)
         venv.create(HOME, with_pip=True)
     step("-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[integration]")
-    for command in QUICK if "quick" in sys.argv[1:] else [*QUICK, *REAL]:
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    for command in {"quick": QUICK, "short": [*QUICK, *SHORT]}.get(asked, [*QUICK, *REAL]):
         step(*command)
 
 
