@@ -73,7 +73,10 @@ class ServerError(FitscribeError):
 class TransportError(FitscribeError):
     """The endpoint could not be reached, or failed in a way that may pass."""
 
-    def __init__(self, message: str, *, wait: float = 0.0) -> None:
-        """`wait` is how long the endpoint asked us to stay away (Retry-After), in seconds."""
+    def __init__(self, message: str, *, wait: float = 0.0, lasting: bool = False) -> None:
+        """`wait` is how long the endpoint asked us to stay away (Retry-After), in seconds.
+
+        What is `lasting` passes only when somebody does something, and is said at once.
+        """
         super().__init__(message)
-        self.wait = wait
+        self.wait, self.lasting = wait, lasting

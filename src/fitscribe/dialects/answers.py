@@ -50,7 +50,7 @@ def content(uri: str, path: str, answer: Answer) -> dict[str, Any]:
     code, message = _words(answer)
     if 200 <= answer.status < 300:
         if message == PAGE:
-            raise TransportError(f"{uri} answered {path} with {PAGE}; a login page? Check the tracking URI.", wait=10)
+            raise TransportError(f"{uri} answered {path} with {PAGE}; a login page? Check the tracking URI.")
         return answer.body if isinstance(answer.body, dict) else {}
     if answer.status in UNWELCOME:
         warn_once(

@@ -65,6 +65,7 @@ class Calls:
                 f"{self.uri} does not look like a tracking server: {PREFIX}{tail} answered {error.status} "
                 f"({error.message}). Check the tracking URI.",
                 wait=10,
+                lasting=True,
             ) from None
 
     def offers(self, feature: str, consequence: str, tail: str, body: dict[str, Any]) -> bool:

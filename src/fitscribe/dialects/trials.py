@@ -19,7 +19,7 @@ __all__ = ["Trials"]
 BREAKDOWNS, SECONDS = 6, 20.0  # of the same request, before it is suspected
 PARTS, ALONE = 2, 6  # more breakdowns, between writes that go well: of several things together, of one by itself
 CHECK = "fitscribe.check"
-CHECK_FILE = "fitscribe/check"
+CHECK_FILE = "fitscribe.check"  # in no folder: an empty one would stay
 
 
 class Trials:

@@ -180,9 +180,12 @@ class Delivery:
                 inform("delivery goes on; what was wrong: %s", self.trouble)
             self._failures, self.trouble = 0, ""
             return
+        worst = self._worst(left)
         self._failures += 1
         self.retries += 1
-        self.trouble = str(self._worst(left))
+        self.trouble = str(worst)
+        if worst.lasting and self._failures == 1:
+            self._failures = SAID_AFTER
         if all(getattr(error, "awaited", False) for _, error in left):
             self._failures = min(self._failures, SAID_AFTER - 1)  # soon there, and looked for again as soon
         elif self._failures == SAID_AFTER:
