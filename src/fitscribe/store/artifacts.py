@@ -21,6 +21,7 @@ from fitscribe.store.tables import runs as run_table
 
 __all__ = ["delete", "get", "list_folder", "list_run", "put"]
 
+TRIES = 20  # to begin a file in a folder that others may remove
 UNFINISHED = ".unfinished"
 """The folder, next to the runs' own, in which a file grows until it is whole."""
 
@@ -51,7 +52,6 @@ def put(database: Database, path: str, body: bytes | Path) -> bytes:
     file = target.file
     unfinished = target.above / UNFINISHED / uuid.uuid4().hex
     try:
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
         _fill(unfinished, body)
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.is_dir():
@@ -68,10 +68,17 @@ def put(database: Database, path: str, body: bytes | Path) -> bytes:
 
 
 def _fill(unfinished: Path, body: bytes | Path) -> None:
-    if isinstance(body, bytes):
-        unfinished.write_bytes(body)
-    else:
-        shutil.copyfile(body, unfinished)  # as a clone of its blocks where file system and Python can
+    for tries in range(TRIES, 0, -1):
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if isinstance(body, bytes):
+                unfinished.write_bytes(body)
+            else:
+                shutil.copyfile(body, unfinished)  # as a clone of its blocks where file system and Python can
+            return
+        except FileNotFoundError:  # whoever finished last took the empty folder away in between
+            if tries == 1 or (isinstance(body, Path) and not body.exists()):
+                raise
 
 
 def get(database: Database, path: str) -> Path:
