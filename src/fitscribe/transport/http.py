@@ -116,7 +116,8 @@ class Http:
         response = self._followed(method, url, body, headers, stream)
         if response.status_code == 401 and self._renewed(response.request.headers):
             response = self._followed(method, url, body, headers, stream)
-        if lives(response.status_code):
+        page = "text/html" in response.headers.get("Content-Type", "") and DOWNLOAD not in url  # a login's, perhaps
+        if lives(response.status_code) and not page:
             self.moved = time.monotonic()
         return response
 
