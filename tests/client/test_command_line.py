@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+import fitscribe
+from fitscribe import delivery
 from fitscribe.cli import main
 from fitscribe.cli.tables import artifact_tree, duration, number, runs_table, size
 from fitscribe.entities import FileInfo, Run, RunData, RunInfo
@@ -268,3 +270,15 @@ def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "fitscribe", "nonsense"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "No such command 'nonsense'" in done.stderr
+
+
+def test_of_a_candidate_the_table_shows_the_mean_and_not_its_last_split(tmp_path):
+    fitscribe.set_tracking_uri(tmp_path / "store")
+    for number in range(2):
+        with fitscribe.start_run(run_name=f"candidate {number}"):
+            fitscribe.log_metrics({"test_score": 0.1 + number}, step=2)
+            fitscribe.log_metrics({"mean_test_score": 0.5 + number})
+    delivery.forget()
+    output = CliRunner(env={"COLUMNS": "60"}).invoke(main, ["runs", "--uri", str(tmp_path / "store")]).output
+    assert "mean_test_score" in output
+    assert " test_score" not in output.replace("mean_test_score", "")

@@ -77,7 +77,8 @@ def _ranked(runs: Sequence[Run], part: Callable[[Run], Mapping[str, object]]) ->
     """Return the keys, those first that tell the runs apart, then those that most runs have."""
     count = Counter(key for run in runs for key in part(run))
     values = {key: {str(part(run).get(key)) for run in runs} for key in count}
-    return sorted(count, key=lambda key: (len(values[key]) == 1 and len(runs) > 1, _rank(key), -count[key], len(key)))
+    rank = {key: 2 if f"mean_{key}" in count else _rank(key) for key in count}  # of a series, its mean says more
+    return sorted(count, key=lambda key: (len(values[key]) == 1 and len(runs) > 1, rank[key], -count[key], len(key)))
 
 
 def _rank(key: str) -> int:
