@@ -274,10 +274,10 @@ def test_the_module_is_the_command():
 
 def test_of_a_candidate_the_table_shows_the_mean_and_not_its_last_split(tmp_path):
     fitscribe.set_tracking_uri(tmp_path / "store")
-    for number in range(2):
-        with fitscribe.start_run(run_name=f"candidate {number}"):
-            fitscribe.log_metrics({"test_score": 0.1 + number}, step=2)
-            fitscribe.log_metrics({"mean_test_score": 0.5 + number})
+    for place in range(2):
+        with fitscribe.start_run(run_name=f"candidate {place}"):
+            fitscribe.log_metrics({"test_score": 0.1 + place}, step=2)
+            fitscribe.log_metrics({"mean_test_score": 0.5 + place})
     delivery.forget()
     output = CliRunner(env={"COLUMNS": "60"}).invoke(main, ["runs", "--uri", str(tmp_path / "store")]).output
     assert "mean_test_score" in output
