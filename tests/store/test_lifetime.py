@@ -260,7 +260,9 @@ def test_a_child_that_is_forked_while_the_store_is_being_made_writes_to_it_too(f
     command = [sys.executable, "-W", "ignore", "-c", FORKED_WHILE_OPENING, str(folder), str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(ask(Store(folder), "POST", "runs/search", experiment_ids=["0"])["runs"]) == 2
+    store = Store(folder)
+    assert len(ask(store, "POST", "runs/search", experiment_ids=["0"])["runs"]) == 2
+    store.close()
 
 
 def test_a_database_that_comes_while_a_fork_waits_stays_usable(fresh):
