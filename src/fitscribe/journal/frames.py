@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
-__all__ = ["HEAD", "frame", "frames"]
+__all__ = ["HEAD", "frame", "frames", "window"]
 
 HEAD = struct.Struct("<II")
 MARK = b"\xa4type"  # the key that every record's map begins with, as MessagePack; before it is one byte, the map's
@@ -57,3 +57,11 @@ def _next(content: bytes, start: int) -> int:
             return offset
         mark = content.find(MARK, mark + 1)
     return -1
+
+
+def window(piece: Callable[[int, int], bytes], start: int, there: int, most: int) -> bytes:
+    """Return about `most` of the `there` bytes from an offset, but one frame at least; `piece(offset, size)` reads."""
+    content = piece(start, min(there, max(most, HEAD.size)))
+    if len(content) >= HEAD.size and (first := HEAD.size + HEAD.unpack_from(content)[0]) > len(content):
+        content = piece(start, min(there, first))
+    return content

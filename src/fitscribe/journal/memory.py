@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fitscribe.dialects.parcels import Address
-from fitscribe.journal.frames import HEAD
+from fitscribe.journal.frames import HEAD, window
 from fitscribe.journal.segment import MAGIC, Segment
 
 __all__ = ["MOST", "Memory"]
@@ -55,11 +55,7 @@ class Memory:
 
     def window(self, most: int) -> bytes:
         """Return what was written since the acknowledged offset, about `most` bytes, but one frame at least."""
-        there = self.written - self.acked
-        content = self.piece(self.acked, min(there, max(most, HEAD.size)))
-        if len(content) >= HEAD.size and (first := HEAD.size + HEAD.unpack_from(content)[0]) > len(content):
-            content = self.piece(self.acked, min(there, first))
-        return content
+        return window(self.piece, self.acked, self.written - self.acked, most)
 
     def piece(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on."""

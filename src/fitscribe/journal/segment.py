@@ -17,7 +17,7 @@ import msgspec
 
 from fitscribe.dialects.parcels import Address
 from fitscribe.journal import locks
-from fitscribe.journal.frames import HEAD, frame, frames
+from fitscribe.journal.frames import frame, frames, window
 
 if TYPE_CHECKING:
     from fitscribe.journal.memory import Memory
@@ -144,11 +144,7 @@ class Segment:
 
     def window(self, most: int) -> bytes:
         """Return what was written since the acknowledged offset, about `most` bytes, but one frame at least."""
-        there = self.written - self.acked
-        content = self.piece(self.acked, min(there, max(most, HEAD.size)))
-        if len(content) >= HEAD.size and (first := HEAD.size + HEAD.unpack_from(content)[0]) > len(content):
-            content = self.piece(self.acked, min(there, first))
-        return content
+        return window(self.piece, self.acked, self.written - self.acked, most)
 
     def piece(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on."""

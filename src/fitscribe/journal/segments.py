@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import time
 import uuid
 from collections import deque
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from fitscribe.dialects.parcels import Address
 from fitscribe.guard import warn_once
+from fitscribe.journal import locks
 from fitscribe.journal.memory import MOST, Memory
 from fitscribe.journal.places import fallback, prepare
 from fitscribe.journal.segment import LIMIT, Segment
@@ -36,7 +36,7 @@ class Segments:
     def __init__(self, folder: Path, opened: Callable[[Segment | Memory], None]) -> None:
         """Make no file yet; `opened` is told of each segment before anything is written to it."""
         self.folder, self.home = folder, folder
-        self.stem = f"{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.stem = f"{locks.host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.lost = 0  # records that nothing took
         self.pressure = 0  # how scarce memory is that holds records, from 0 upwards
         self.most = LIMIT  # bytes of one segment
@@ -225,11 +225,3 @@ class Segments:
             "%s cannot be written (%s); what is recorded waits %s until it is delivered",
             *(self.home, (error and error.strerror) or error, where),
         )
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", _node())[:40].strip("-") or "host"
-
-
-def _node() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
