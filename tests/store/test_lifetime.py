@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -270,3 +271,19 @@ def test_a_database_that_comes_while_a_fork_waits_stays_usable(fresh):
     ask(fresh, "POST", "runs/create", experiment_id="0")
     forks._in_parent()
     ask(fresh, "POST", "runs/create", experiment_id="0")
+
+
+def test_a_store_that_is_let_go_of_leaves_no_connection_open(folder, recwarn):
+    ask(Store(folder), "POST", "runs/create", experiment_id="0")
+    gc.collect()
+    assert not [each for each in recwarn if issubclass(each.category, ResourceWarning)]
+    assert not (folder / "fitscribe.db-wal").exists()  # the last connection takes it along
+
+
+def test_a_connection_that_is_in_use_at_the_close_is_closed_after_it(store, folder, get, new_run):
+    run, database = new_run(), store._database
+    with database.reading():
+        store.close()
+        assert (folder / "fitscribe.db-wal").exists()
+    assert not (folder / "fitscribe.db-wal").exists()
+    assert get("runs/get", run_id=run)["run"]["info"]["run_id"] == run
