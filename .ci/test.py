@@ -1,6 +1,7 @@
 """Install what the tests need into an environment of its own, and pass all of them.
 
-python .ci/test.py            everything: style, types, hermetic tests, the real frameworks and servers
+python .ci/test.py            everything: style, types, hermetic tests, the real frameworks and servers, and on Python
+                              3.11 a short subset once more with the oldest versions (integration/oldest.txt)
 python .ci/test.py quick      style, types and the hermetic tests alone
 python .ci/test.py short      these, and the integration tests that depend on Python's version more than on a server
 """
@@ -16,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / f".venv-{sys.version_info.major}.{sys.version_info.minor}"
-PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+BIN = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+PYTHON = HOME / BIN
 
 QUICK = [
     ["-m", "ruff", "check", "."],
@@ -26,18 +28,37 @@ QUICK = [
 ]
 REAL = [["-m", "pytest", "integration", "-q", "--durations=15"]]
 SHORT = [
-    ["-m", "pytest", "-q", "integration/sklearn/test_training.py", "integration/sklearn/test_search.py",
+    ["-m", "pytest", "-q", "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
+     "integration/sklearn/test_search.py",
      "integration/sklearn/test_every_estimator.py", "integration/test_examples.py", "integration/test_processes.py"]
+]  # fmt: skip
+OLDEST = ROOT / ".venv-oldest"
+AGED = [
+    ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", ".", "-r", "integration/oldest.txt"],
+    ["-m", "pytest", "-q", "-W", "ignore:The distutils package is deprecated", "integration/sklearn/test_versions.py",
+     "integration/sklearn/test_training.py", "integration/sklearn/test_every_estimator.py"],
 ]  # fmt: skip
 
 
-def step(*command: object) -> None:
-    print("$ python", *command, flush=True)
+def step(*command: object, python: Path = PYTHON) -> None:
+    print("$ python" if python == PYTHON else f"$ {python.relative_to(ROOT)}", *command, flush=True)
     began = time.perf_counter()
-    done = subprocess.run([PYTHON, *map(str, command)], cwd=ROOT, check=False)
+    done = subprocess.run([python, *map(str, command)], cwd=ROOT, check=False)
     print(f"  {time.perf_counter() - began:.0f} s", flush=True)
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def oldest() -> None:
+    """Pass a short subset with the oldest versions that are supported, which have wheels for Python 3.11 alone."""
+    if sys.version_info[:2] != (3, 11):
+        print("the oldest versions are for Python 3.11; left out", flush=True)
+        return
+    if not (OLDEST / BIN).exists():
+        print(f"making {OLDEST.name}", flush=True)
+        venv.create(OLDEST, with_pip=True)
+    for command in AGED:
+        step(*command, python=OLDEST / BIN)
 
 
 def main() -> None:
@@ -48,6 +69,8 @@ def main() -> None:
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     for command in {"quick": QUICK, "short": [*QUICK, *SHORT]}.get(asked, [*QUICK, *REAL]):
         step(*command)
+    if asked not in ("quick", "short"):
+        oldest()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,16 @@ def patched_names() -> dict[str, object]:
     for cls in [*family_of(BaseEstimator), _FuncWrapper]:
         if not cls.__module__.startswith("sklearn"):
             continue
-        names = ("fit", "fit_transform", "fit_predict", "fit_resample", "_run_search", "__call__", "__init_subclass__")
+        names = (
+            "fit",
+            "fit_transform",
+            "fit_predict",
+            "fit_resample",
+            "partial_fit",
+            "_run_search",
+            "__call__",
+            "__init_subclass__",
+        )
         for name in names:
             if name in vars(cls):
                 found[f"{cls.__module__}.{cls.__qualname__}.{name}"] = vars(cls)[name]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import random
+import traceback
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+import sklearn
+from packaging.version import Version
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
@@ -18,10 +22,13 @@ from sklearn.utils import all_estimators
 
 import fitscribe
 from fitscribe.integrations.sklearn.training import prepares
+from integration.sklearn.checks import differing, estimators
 
 ROWS = np.random.RandomState(0).uniform(size=(30, 3))
 HALVES = np.arange(30) % 2
 TEXTS = ["one two", "two three", "three one"] * 10
+COUNTS = b"newObj"  # rebuilds a tree of nearest neighbours, which counts the questions that it was ever asked
+CLASSES = np.array([0, 1])
 CHECKED = ("predict", "transform", "decision_function")
 
 
@@ -72,10 +79,11 @@ class Outcome(NamedTuple):
     """All of a fit that its user can see."""
 
     error: object
-    warned: list[tuple[type, str]]
+    warned: list[tuple[type, str, str, int]]
     attributes: dict[str, Any]
     answers: dict[str, Any]
-    draws: tuple[float, float]
+    draws: object
+    pickled: bytes
 
 
 def fitted(cls: type, method: str) -> Outcome:
@@ -88,15 +96,17 @@ def fitted(cls: type, method: str) -> Outcome:
         result, error = None, None
         try:
             arguments = (X,) if cls.__name__ in ("LabelBinarizer", "LabelEncoder") else (X, y)
-            result = getattr(estimator, method)(*arguments)
+            more = {"classes": CLASSES} if method == "partial_fit" and is_classifier(estimator) else {}
+            result = getattr(estimator, method)(*arguments, **more)
         except (ValueError, TypeError, AttributeError) as raised:
-            error = (type(raised), str(raised))
-        warned = [(each.category, str(each.message)) for each in caught]
-        draws = (np.random.random(), random.random())
+            error = (type(raised), str(raised), [each.name for each in traceback.extract_tb(raised.__traceback__)])
+        warned = [(each.category, str(each.message), each.filename, each.lineno) for each in caught]
+        draws = (*(str(each) for each in np.random.get_state()), np.random.random(), random.getstate())
+        pickled = pickle.dumps(estimator)
         asked = [] if error else [name for name in CHECKED if hasattr(estimator, name)]
         answers = {name: getattr(estimator, name)(X) for name in asked}
     answers[method] = None if result is estimator else result
-    return Outcome(error, warned, dict(vars(estimator)), answers, draws)
+    return Outcome(error, warned, dict(vars(estimator)), answers, draws, pickled)
 
 
 def differences(plain: Any, ours: Any) -> Iterator[str]:
@@ -117,6 +127,27 @@ def _equal(one: Any, other: Any) -> bool:
     return kind == "O" or bool(np.array_equal(one, other, equal_nan=kind in "fc"))
 
 
+FAMILIES = (
+    "Ridge",
+    "DecisionTreeClassifier",
+    "PCA",
+    "GaussianNB",
+    "EmpiricalCovariance",
+    "FeatureUnion",
+    "SGDRegressor",
+)
+
+
+@pytest.mark.skipif(Version(sklearn.__version__) < Version("1.7"), reason="its checks report no results before")
+@pytest.mark.swallows  # what estimators raise where they are asked about such data is logged
+@pytest.mark.parametrize("name", FAMILIES)
+def test_scikit_learns_own_checks_end_alike(recorder, autolog, name):
+    """All estimators on one command: `python -m integration.sklearn.checks`."""
+    chosen = [each for each in estimators() if type(each).__name__ == name]
+    assert [difference for each in chosen for difference in differing(each)] == []
+    assert recorder.runs()
+
+
 def cases() -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -124,7 +155,7 @@ def cases() -> list[Any]:
         return [
             pytest.param(cls, method, id=f"{cls.__name__}.{method}")
             for cls in classes
-            for method in ("fit", "fit_transform", "fit_predict")
+            for method in ("fit", "fit_transform", "fit_predict", "partial_fit")
             if method in vars(cls) and hasattr(made(cls), method)
         ]
 
@@ -138,11 +169,14 @@ def test_a_fit_is_the_same_with_autologging(recorder, autolog, caplog, cls: type
     assert (ours.error, ours.warned, ours.draws) == (plain.error, plain.warned, plain.draws)
     assert list(differences(plain.attributes, ours.attributes)) == []
     assert list(differences(plain.answers, ours.answers)) == []
+    assert ours.pickled == plain.pickled or COUNTS in plain.pickled
     assert [each.getMessage() for each in caplog.records if each.name == "fitscribe"] == []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         no_training = prepares(made(cls))
-    if not no_training:
+    if not no_training and method == "partial_fit":
+        assert len(runs) == 1
+    elif not no_training:
         assert [recorder.status(run) for run in runs] == ["FAILED" if ours.error else "FINISHED"]
     else:
         assert runs == []

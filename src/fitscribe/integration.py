@@ -39,15 +39,18 @@ class Integration:
         name: str,
         *,
         requires: str = "",
+        tested: str = "",
         options: Mapping[str, Any] | None = None,
         not_built: Mapping[str, Any] | None = None,
     ) -> None:
         """Name it as the framework is imported; `requires` is a requirement such as `scikit-learn>=1.5`.
 
+        `tested` says which of these versions it was tried with, such as `<1.10`: others are recorded as well, unless
+        the user said `disable_for_unsupported_versions=True`.
         `options` are its own, with defaults. `not_built` are options that the field knows and this integration
         does not have: only the given value is taken, any other is a clear error instead of being ignored.
         """
-        self.name, self.requires = name, requires or name
+        self.name, self.requires, self.tested = name, requires or name, tested
         self.defaults = {**COMMON, **(options or {}), **(not_built or {})}
         self.not_built = dict(not_built or {})
         self.options: Mapping[str, Any] = dict(self.defaults)
@@ -57,6 +60,7 @@ class Integration:
         self.enabled = False
         self._waiting: list[imports.Callback] = []
         self._explicit: dict[str, Any] = {}
+        self._for_all: dict[str, Any] = {}
         self._switching = threading.RLock()
 
     def around(self, target: str, *, nested: bool = False) -> Callable[[H], H]:
@@ -91,7 +95,9 @@ class Integration:
             self._judge(option, value)
         if explicit:
             self._explicit.update(given)
-        self.options = {**self.defaults, **given, **self._explicit}
+        else:
+            self._for_all = dict(given)
+        self.options = {**self.defaults, **self._for_all, **self._explicit}
 
     def _judge(self, option: str, value: Any) -> None:
         if option not in self.defaults:
@@ -105,19 +111,30 @@ class Integration:
     def enable(self) -> None:
         """Watch the framework's functions, as soon as their modules are imported. Twice is once.
 
-        `Unavailable`: the framework is not installed, or not in a version that this works with.
+        `Unavailable`: the framework is not installed, or not in a version that this works with. Where the user said
+        `disable_for_unsupported_versions=True`, this and a version that nobody tried are no error but one line.
         """
         with self._switching:
+            wary = self.options["disable_for_unsupported_versions"]
+            if self.enabled and not wary:
+                return
+            untried = self._untried(wary)
+            if untried and wary:
+                say = log().debug if self.options["silent"] else log().warning
+                self.disable()
+                say("autologging for %s is off: %s", self.name, untried)
+                return
             if self.enabled:
                 return
-            self._check_version()
             self.enabled = True
             for target, hook, nested in self.hooks:
+                if not self.enabled:  # a target before this one was gone
+                    return
                 callback = partial(self._patch, target, hook, nested)
                 self._waiting.append(callback)
                 imports.when_imported(patching.split(target)[0], callback)
             if not self.options["silent"]:
-                inform("autologging is on for %s", self.name)
+                inform("autologging is on for %s%s", self.name, untried and f", though {untried}")
 
     def disable(self) -> None:
         """Put back every function that was there, and forget the options. Twice is once."""
@@ -128,17 +145,34 @@ class Integration:
                 with guarded(f"putting back {patch.key}"):
                     patch.undo()
             self.patches, self._waiting, self.enabled = [], [], False
-            self._explicit, self.options = {}, dict(self.defaults)
+            self._explicit, self._for_all, self.options = {}, {}, dict(self.defaults)
 
     def _patch(self, target: str, hook: Hook, nested: bool, module: ModuleType) -> None:
         """Watch one target, or switch the whole integration off with one line: half of it would tell half-truths."""
-        try:
-            self.patches.append(patching.replace(module, target, partial(observe, self, hook, nested)))
-        except (Unavailable, TypeError) as error:
-            self.disable()
-            log().warning("autologging for %s is off: %s", self.name, error)
+        with self._switching:
+            if not self.enabled:  # another thread switched it off while this one imported the framework
+                return
+            try:
+                self.patches.append(patching.replace(module, target, partial(observe, self, hook, nested)))
+            except (Unavailable, TypeError) as error:
+                self.disable()
+                log().warning("autologging for %s is off: %s", self.name, error)
 
-    def _check_version(self) -> None:
+    def _untried(self, wary: bool) -> str:
+        """Say why nobody knows that it works with the installed version, or ""; raise what is known not to work."""
+        try:
+            found = self._version()
+        except Unavailable as reason:
+            if not wary:
+                raise
+            return str(reason)
+        from packaging.specifiers import SpecifierSet
+
+        if SpecifierSet(self.tested).contains(found, prereleases=True):
+            return ""
+        return f"it was tested with {self.tested} and this is {found}"
+
+    def _version(self) -> str:
         from importlib.metadata import PackageNotFoundError, version
 
         from packaging.requirements import Requirement
@@ -150,6 +184,7 @@ class Integration:
             raise Unavailable(f"{self.name}: {wanted.name} is not installed") from None
         if not wanted.specifier.contains(found, prereleases=True):
             raise Unavailable(f"{self.name}: found {wanted.name} {found}, and this needs {wanted.specifier}")
+        return found
 
 
 def _kind_problem(default: Any, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fitscribe import afterwards, pace, ranks
 from fitscribe.config import forget, settings
 from fitscribe.current import current, entered
-from fitscribe.guard import guarded, quiet
+from fitscribe.guard import guarded, quiet, warn_once
 from fitscribe.overhead import ours
+from fitscribe.patching import passing, unseen
 from fitscribe.run import Run, outlet, status_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Call:
         self.integration, self.function = integration, function
         self.args, self.kwargs = args, dict(kwargs)
         self.owned: Run | None = None
+        self.inside = False  # another watched call, of whatever integration; only `nested` hooks see such a one
 
     @property
     def target(self) -> Any:
@@ -79,10 +81,13 @@ class Call:
         """Return, for `with`, the run to write to.
 
         That is the user's active run if no autologging wrote to it yet, a new child of it for a second training,
-        or a run of our own; the latter two end with the call, by how the user's function ends.
+        or a run of our own; the latter two end with the call, by how the user's function ends. On another rank than
+        the one that records, the hook ends here.
         """
         above = current()
-        if above is not None and above.by_user and self.options.get("exclusive"):
+        if (ranks.aside() if above is None else above.aside) or (  # another rank records what is trained here
+            above is not None and above.by_user and self.options.get("exclusive")
+        ):
             raise StepAside
         if above is not None and not above.autologged and above.by_user:
             above.autologged = True
@@ -102,15 +107,31 @@ class Call:
         run.set_tags(labels)
         return run
 
+    def warn_once(self, message: str, *args: object) -> None:
+        """Say something on the logger `fitscribe` the first time in this process that these very words come up.
+
+        At WARNING; at DEBUG under `silent=True`.
+        """
+        warn_once(message, *args)
+
     def close(self, error: BaseException | None) -> None:
         """End the run that was opened for this call: only the user's function decides how."""
         if self.owned is not None:
             self.owned.end(status_of(error))
 
 
-@functools.lru_cache(maxsize=4096)
+_known: weakref.WeakKeyDictionary[Callable[..., Any], dict[str, tuple[int | None, Any]]] = weakref.WeakKeyDictionary()
+
+
 def _parameters(function: Callable[..., Any]) -> dict[str, tuple[int | None, Any]]:
     """Map each parameter to its place (None: by keyword only) and its default."""
+    known = _known.get(function)
+    if known is None:
+        known = _known[function] = _read(function)
+    return known
+
+
+def _read(function: Callable[..., Any]) -> dict[str, tuple[int | None, Any]]:
     import inspect
 
     found: dict[str, tuple[int | None, Any]] = {}
@@ -130,10 +151,14 @@ def observe(
     kwargs: dict[str, Any],
 ) -> Any:
     """Call `original` exactly once, with the hook's first half before it and its second half after it."""
-    within = _busy.get()
-    if (within and not nested) or (not within and _elsewhere()):  # within a watched call that is known
-        return original(*args, **kwargs)
+    if _busy.get() and not nested:
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            unseen(error)
+            raise
     call = Call(integration, original, args, kwargs)
+    call.inside = _busy.get()
     busy = _busy.set(True)
     hushed = quiet.set(bool(integration.options.get("silent")))
     try:
@@ -145,9 +170,10 @@ def observe(
             try:
                 result = original(*call.args, **call.kwargs) if running else original(*args, **kwargs)
             except BaseException as error:
+                unseen(error)
                 trace = error.__traceback__
                 _second_half(hook, call, running, error)
-                error.__traceback__ = trace
+                BaseException.with_traceback(error, trace)
                 raise
             _second_half(hook, call, running, None, result)
             return result
@@ -157,10 +183,7 @@ def observe(
         quiet.reset(hushed)
 
 
-def _elsewhere() -> bool:
-    """True when another rank records what is trained here."""
-    above = current()
-    return ranks.aside() if above is None else above.aside
+observe.__code__ = passing(observe.__code__)
 
 
 def _first_half(hook: Hook, call: Call) -> Generator[None, Any, None] | None:

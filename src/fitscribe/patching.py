@@ -1,9 +1,11 @@
 """Replace a function and put it back exactly.
 
 A target is `module:function`, `module:Owner.name` (any depth; each step is looked up without binding), or
-`module:Owner+.name`: the method on `Owner` and on every subclass that defines it, today and later. Last,
-`module:function>variable`: of a decorated function, what it calls, under the name that its decorator gave it. There
-the function itself stays the same object, and who imported it by name before is seen as well.
+`module:Owner+.name`: the method on `Owner` and on every subclass that defines it, today and later;
+`module:Owner*.name`: also on the mixins from which they inherit it. Either may end in `.name.fn`, for methods that
+are descriptors which hold a plain function. Last, `module:function>variable`: of a decorated function, what it calls,
+under the name that its decorator gave it. There the function itself stays the same object, and who imported it by
+name before is seen as well. `module:*>variable` are all public functions that the module defines in this way.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from types import CellType, FunctionType
+from collections.abc import Callable, Iterator, Mapping
+from types import CellType, CodeType, FunctionType
 from typing import Any, TypeAlias
 
 from fitscribe.errors import Unavailable
 
-__all__ = ["Observer", "Patch", "adopters", "family_of", "replace", "split", "watching"]
+__all__ = ["Observer", "Patch", "adopters", "family_of", "passing", "replace", "split", "unseen", "watching"]
 
 Observer: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -31,6 +33,22 @@ def watching(key: str) -> Observer | None:
     return _observers.get(key)
 
 
+@functools.cache
+def passing(code: CodeType) -> CodeType:
+    """Return a function's code such that `warnings.warn(..., stacklevel=2)`, in what it calls, names who called it.
+
+    Python counts the frames of its import machinery out, by their file's name. A warning would else be said to come
+    from our line, where Python's filters hide it, or show it once for all the places that it comes from.
+    """
+    return code.replace(co_filename="<fitscribe, passed over like importlib._bootstrap>")
+
+
+def unseen(error: BaseException) -> None:
+    """Take the caller's own frame out of the traceback of a user's error that passes through it."""
+    trace = error.__traceback__
+    BaseException.with_traceback(error, trace and trace.tb_next)  # an error may refuse that its attributes are set
+
+
 def _wrapped(original: FunctionType, key: str) -> FunctionType:
     """Make the function that stands in for `original`.
 
@@ -41,10 +59,19 @@ def _wrapped(original: FunctionType, key: str) -> FunctionType:
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         watch = watching(key)
-        return original(*args, **kwargs) if watch is None else watch(original, args, kwargs)
+        try:
+            return original(*args, **kwargs) if watch is None else watch(original, args, kwargs)
+        except BaseException as error:
+            unseen(error)
+            raise
 
+    wrapper.__code__ = passing(wrapper.__code__)  # type: ignore[attr-defined]
     wrapper.__fitscribe__ = key  # type: ignore[attr-defined]
     return wrapper  # type: ignore[return-value]
+
+
+OURS = _wrapped(lambda: None, "").__code__  # type: ignore[arg-type] # by what is copied no wrapper can be told
+STEPWISE = 0x20 | 0x80 | 0x200  # of a code's flags: what gives a generator or a coroutine has done nothing yet
 
 
 def split(target: str) -> tuple[str, str]:
@@ -83,20 +110,33 @@ class _Single:
             raise Unavailable(f"{key}: {owner!r} has no {name!r} any more")
         if not isinstance(original, FunctionType):
             raise TypeError(f"{key}: only plain functions are replaced, and this is a {type(original).__name__}")
-        self.owner = _reference(owner)
-        self.name, self.before = name, vars(owner).get(name, ABSENT)
-        self.wrapper = _wrapped(original, key)
-        setattr(owner, name, self.wrapper)
+        self.owner, self.name, self.inherited = _reference(owner), name, name not in vars(owner)
+        wrapper = _wrapped(original, key)
+        self.wrapper, self.before = weakref.ref(wrapper), weakref.ref(original)  # a method holds its class
+        setattr(owner, name, wrapper)
 
     def undo(self) -> None:
         """Put back what was there, unless somebody else has replaced ours since: then theirs stays."""
-        owner = self.owner()
-        if owner is None or vars(owner).get(self.name) is not self.wrapper:
+        owner, wrapper = self.owner(), self.wrapper()
+        if owner is None or wrapper is None or vars(owner).get(self.name) is not wrapper:
             return
-        if self.before is ABSENT:
-            delattr(owner, self.name)  # it was inherited
+        if self.inherited:
+            delattr(owner, self.name)
         else:
-            setattr(owner, self.name, self.before)
+            setattr(owner, self.name, self.before())
+
+
+class _Second:
+    """A second place where a wrapper of ours stands: `fit = Other.fit` in a class made while `Other` was watched."""
+
+    def __init__(self, owner: Any, name: str, wrapper: Any) -> None:
+        self.owner, self.name, self.wrapper = _reference(owner), name, weakref.ref(wrapper)
+
+    def undo(self) -> None:
+        """Put there what would stand there without us."""
+        owner, wrapper = self.owner(), self.wrapper()
+        if owner is not None and wrapper is not None and vars(owner).get(self.name) is wrapper:
+            setattr(owner, self.name, wrapper.__wrapped__)
 
 
 def _reference(owner: Any) -> Callable[[], Any]:
@@ -168,14 +208,27 @@ _births: weakref.WeakKeyDictionary[type, _Births] = weakref.WeakKeyDictionary()
 _watched: dict[str, list[type]] = {}  # by method name, the owners of the families it is watched on
 
 
-class _Family:
-    """One method replaced wherever a family of classes defines it as a plain function."""
+def _held(thing: Any) -> Mapping[str, Any]:
+    """What an object holds; no code of its class runs."""
+    try:
+        found: Mapping[str, Any] = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return {}
+    return found
 
-    def __init__(self, owner: type, name: str, key: str) -> None:
-        self.owner, self.name, self.key = owner, name, key
-        self.members: list[_Single] = []
+
+class _Family:
+    """One method replaced wherever a family of classes defines it as a plain function, or `inside` what it defines.
+
+    `wide`: mixins from which a member inherits it count as members.
+    """
+
+    def __init__(self, owner: type, name: str, key: str, wide: bool = False) -> None:
+        self.owner, self.key, self.wide = owner, key, wide
+        self.name, _, self.inside = name.partition(".")
+        self.members: list[_Single | _Second] = []
         self.adopter = self.greet  # one bound method, so that it can be found again
-        _watched.setdefault(name, []).append(owner)
+        _watched.setdefault(self.name, []).append(owner)
         for cls in family_of(owner):
             self.adopt(cls)
         births = _births.get(owner)
@@ -193,9 +246,23 @@ class _Family:
             self.adopt(cls)
 
     def adopt(self, cls: type) -> None:
-        method = vars(cls).get(self.name)
-        if isinstance(method, FunctionType) and not hasattr(method, "__fitscribe__"):
-            self.members.append(_Single(cls, self.name, self.key))
+        mixins = [place for place in cls.__mro__ if self.owner not in place.__mro__] if self.wide else ()
+        for place in (cls, *mixins):
+            method = vars(place).get(self.name)
+            if method is None:
+                continue
+            if self.inside:
+                self._replace(method, self.inside, _held(method).get(self.inside))
+            else:
+                self._replace(place, self.name, method)
+
+    def _replace(self, owner: Any, name: str, method: Any) -> None:
+        if not isinstance(method, FunctionType) or method.__code__.co_flags & STEPWISE:
+            return
+        if method.__code__ is not OURS:
+            self.members.append(_Single(owner, name, self.key))
+        elif not self.wide:
+            self.members.append(_Second(owner, name, method))
 
     def undo(self) -> None:
         _watched[self.name].remove(self.owner)
@@ -212,8 +279,13 @@ class _Enclosed:
         self.cell = _cell(_raw(owner, name), variable)
         self.named = None if self.cell else _Single(owner, name, key)
         if self.cell:
+            import inspect
+
             self.before = self.cell.cell_contents
-            self.wrapper = self.cell.cell_contents = _wrapped(self.before, key)
+            self.wrapper = _wrapped(self.before, key)
+            # decorators ask for it at every call, and to work it out takes longer than all of ours
+            self.wrapper.__signature__ = inspect.signature(self.before)  # type: ignore[attr-defined]
+            self.cell.cell_contents = self.wrapper
 
     def undo(self) -> None:
         if self.named:
@@ -231,10 +303,28 @@ def _cell(function: Any, variable: str) -> CellType | None:
     return cell if isinstance(cell.cell_contents, FunctionType) else None
 
 
+class _Many:
+    """What all public functions of a module call that were decorated there, each replaced in its closure."""
+
+    def __init__(self, module: Any, variable: str, key: str) -> None:
+        found = [
+            name
+            for name, each in vars(module).items()
+            if not name.startswith("_") and getattr(each, "__module__", "") == module.__name__ and _cell(each, variable)
+        ]
+        if not found:
+            raise Unavailable(f"{key}: {module.__name__} has no function with a variable {variable!r} any more")
+        self.members = [_Enclosed(module, name, variable, key) for name in found]
+
+    def undo(self) -> None:
+        for member in self.members:
+            member.undo()
+
+
 class Patch:
     """A target under watch; `undo()` ends it."""
 
-    def __init__(self, key: str, replaced: _Single | _Family | _Enclosed) -> None:
+    def __init__(self, key: str, replaced: _Single | _Family | _Enclosed | _Many) -> None:
         self.key, self.replaced = key, replaced
 
     def undo(self) -> None:
@@ -254,15 +344,20 @@ def replace(module: Any, target: str, observer: Observer) -> Patch:
     with _patching:
         if target in _observers:
             raise ValueError(f"{target} is watched already")
-        path, _, variable = path.partition(">")
-        owner_path, family, name = path.partition("+.")
-        owner, last = _resolve(module, f"{owner_path}.{name}" if family else path, target)
-        patch = Patch(target, _replaced(owner, last, target, variable, bool(family)))
+        patch = Patch(target, _replaced(module, path, target))
         _observers[target] = observer
         return patch
 
 
-def _replaced(owner: Any, name: str, key: str, variable: str, family: bool) -> _Single | _Family | _Enclosed:
-    if variable:
-        return _Enclosed(owner, name, variable, key)
-    return _Family(owner, name, key) if family else _Single(owner, name, key)
+def _replaced(module: Any, path: str, key: str) -> _Single | _Family | _Enclosed | _Many:
+    path, _, variable = path.partition(">")
+    if path == "*":
+        return _Many(module, variable, key)
+    for sign in "+", "*":
+        owner_path, family, name = path.partition(f"{sign}.")
+        if family:
+            owner, last = _resolve(module, f"{owner_path}.{name.partition('.')[0]}", key)
+            inside = name.partition(".")[2]
+            return _Family(owner, f"{last}.{inside}" if inside else last, key, wide=sign == "*")
+    owner, last = _resolve(module, path, key)
+    return _Enclosed(owner, last, variable, key) if variable else _Single(owner, last, key)

@@ -192,3 +192,61 @@ def test_an_import_that_fails_is_tried_again_and_told_of_then(install, tmp_path)
     assert importlib.import_module("kfakeml").fixed
     assert len(arrived) == 1
     imports.forget()
+
+
+def test_a_version_nobody_tried_is_recorded_unless_the_user_does_not_want_that(install, recorder, caplog):
+    caplog.set_level(logging.INFO, "fitscribe")
+    plugin = PLUGIN.replace("options=", 'tested="<1", options=')
+    install("sfakeml", plugin=plugin)
+    fitscribe.autolog(disable_for_unsupported_versions=True)
+    framework = importlib.import_module("sfakeml")
+    original = framework.train
+    framework.train()
+    assert recorder.runs() == []
+    fitscribe.autolog()
+    framework.train()
+    assert len(recorder.runs()) == 1
+    autologging.autolog_one("sfakeml", {"disable_for_unsupported_versions": True})
+    assert framework.train is original, "told afterwards, it is switched off as well"
+    autologging.autolog_one("sfakeml", {"disable_for_unsupported_versions": True, "silent": True})
+    said = [record.getMessage() for record in caplog.records]
+    words = f"it was tested with <1 and this is {pytest.__version__}"
+    off = f"autologging for sfakeml is off: {words}"
+    assert said == [off, f"autologging is on for sfakeml, though {words}", off]
+
+
+def test_a_version_too_old_is_no_error_where_the_user_said_so(install, recorder, caplog):
+    install("tfakeml", requires="pytest>=999")
+    autologging.autolog_one("tfakeml", {"disable_for_unsupported_versions": True})
+    importlib.import_module("tfakeml").train()
+    assert recorder.runs() == []
+    assert [each.levelname for each in caplog.records if "tfakeml is off" in each.getMessage()] == ["WARNING"]
+
+
+def test_a_name_that_is_gone_leaves_nothing_behind(install, recorder, caplog):
+    caplog.set_level(logging.INFO, "fitscribe")
+    more = """
+@integration.around("{name}:fit")
+def fit(call):
+    yield
+
+@integration.around("{name}_later:train")
+def later(call):
+    yield
+"""
+    install("ufakeml", framework="def fit(): return 'fitted'\n", plugin=PLUGIN + more)
+    fitscribe.autolog()
+    framework = importlib.import_module("ufakeml")
+    assert not hasattr(framework.fit, "__fitscribe__"), "what stands behind the name that is gone is not watched"
+    assert "ufakeml_later" not in imports._finder.waiting
+    assert not [each for each in caplog.records if "is on for" in each.getMessage()]
+
+
+def test_what_all_were_told_stays_when_one_is_told_more(install, recorder):
+    install("vfakeml")
+    fitscribe.autolog(extra_tags={"team": "a"})
+    framework = importlib.import_module("vfakeml")
+    autologging.autolog_one("vfakeml", {"every": 2})
+    framework.train()
+    assert recorder.tags(recorder.run())["team"] == "a"
+    assert recorder.metrics(recorder.run()) == {"every": 2.0}

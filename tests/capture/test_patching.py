@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import gc
 import importlib
+import inspect
 import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
+import weakref
 
 import cloudpickle
 import pytest
@@ -62,6 +67,26 @@ class Lazy:
 class Conditional:
     @Lazy
     def fit(self, x): return ("conditional", x)
+
+class Mixin:
+    def predict(self, x): return ("mixed in", x)
+
+class Mixed(Mixin, Model):
+    pass
+
+class Apart(Mixin):
+    pass
+
+class Maybe(Model):
+    @Lazy
+    def predict(self, x): return ("maybe", x)
+
+@checked
+def loss(x):
+    return -x
+
+def plain(x):
+    return x
 '''
 
 
@@ -119,6 +144,22 @@ def test_what_a_decorated_function_calls_is_watched_and_the_function_stays_the_s
     assert (by_name("3"), len(seen)) == (4, 1)
 
 
+def test_all_decorated_functions_of_a_module_are_watched_by_one_target(framework, watch, seen):
+    before, score = snapshot(framework), framework.score
+    inside = framework.score.__closure__[0].cell_contents
+    patch = patching.replace(framework, "fakeframework:*>func", watch)
+    assert (score("3"), framework.loss("3"), framework.plain(3)) == (4, -3, 3)
+    assert [name for name, _, _ in seen] == ["score", "loss"]
+    assert inspect.signature(framework.score.__closure__[0].cell_contents) == inspect.signature(inside)
+    assert snapshot(framework) == before  # they are the same objects all the time
+    patch.undo()
+    framework.loss(3)
+    assert len(seen) == 2
+    assert score.__closure__[0].cell_contents is inside
+    with pytest.raises(Unavailable, match="no function with a variable 'gone' any more"):
+        patching.replace(framework, "fakeframework:*>gone", watch)
+
+
 def test_without_such_a_variable_the_name_itself_is_watched(framework, watch, seen):
     before = snapshot(framework)
     patch = patching.replace(framework, "fakeframework:train>func", watch)
@@ -159,6 +200,32 @@ def test_a_family_is_watched_today_and_later_and_put_back(framework, watch, seen
     assert snapshot(framework) == before
     assert vars(Later)["fit"] is mine.__wrapped__
     assert "__init_subclass__" not in vars(framework.Model)
+
+
+def test_a_family_can_take_in_its_mixins_and_its_descriptors(framework, watch, seen):
+    before = snapshot(framework)
+    targets = "fakeframework:Model*.predict", "fakeframework:Model*.predict.fn"
+    patches = [patching.replace(framework, target, watch) for target in targets]
+
+    class Later(framework.Mixin, framework.Model):
+        def predict(self, x):
+            return super().predict(x)
+
+    class Strange(framework.Model):
+        predict = type("Odd", (), {"__slots__": (), "__getattr__": lambda self, name: 1 / 0})()
+
+    assert framework.Mixed().predict(1) == framework.Apart().predict(1) == Later().predict(1) == ("mixed in", 1)
+    assert framework.Maybe().predict(1) == ("maybe", 1)
+    assert [name.rpartition(".")[0].rpartition(".")[2] for name, _, _ in seen] == [
+        "Mixin", "Mixin", "Later", "Mixin", "Maybe",
+    ]  # fmt: skip
+    for patch in reversed(patches):
+        patch.undo()
+    assert snapshot(framework) == before
+    assert not hasattr(Later.predict, "__fitscribe__")
+    assert not hasattr(vars(framework.Maybe)["predict"].fn, "__fitscribe__")
+    framework.Maybe().predict(1)
+    assert len(seen) == 5
 
 
 def test_two_families_on_one_class_share_its_births(framework, watch):
@@ -305,3 +372,78 @@ def test_a_class_of_a_script_pickled_by_value_carries_no_state_into_a_worker(tmp
         [sys.executable, "-c", receive, tmp_path / "packed"], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "2"
+
+
+def test_an_errors_traceback_and_a_warnings_line_are_as_without_us(framework):
+    def heard(function):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with pytest.raises(ZeroDivisionError) as raised:
+                function(0)
+        return [each.name for each in raised.traceback], caught[0].filename
+
+    @dataclasses.dataclass(frozen=True)
+    class Refuses(ZeroDivisionError):
+        """An error whose attributes cannot be set."""
+
+    def train(x):
+        warnings.warn("old", DeprecationWarning, stacklevel=2)
+        raise Refuses
+
+    def passes(original, args, kwargs):
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            patching.unseen(error)
+            raise
+
+    passes.__code__ = patching.passing(passes.__code__)
+    framework.train = train
+    plain = heard(framework.train)
+    patch = patching.replace(framework, "fakeframework:train", passes)
+    assert framework.train is not train
+    ours = heard(framework.train)
+    patch.undo()
+    assert ours == plain
+    assert plain[1] == __file__
+
+
+def test_a_method_lent_to_a_class_made_meanwhile_is_given_back(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model+.fit", watch)
+    lent = type("Lent", (framework.Model,), {"fit": framework.Own.fit})
+    patch.undo()
+    assert lent.fit is framework.Own.fit
+    assert not hasattr(lent.fit, "__fitscribe__")
+
+
+def test_what_gives_a_generator_or_a_coroutine_is_left_alone(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model+.fit", watch)
+
+    class Later(framework.Model):
+        async def fit(self, x):
+            return x
+
+    class Stepwise(framework.Model):
+        def fit(self, x):
+            yield x
+
+    assert inspect.iscoroutinefunction(Later.fit)
+    assert inspect.isgeneratorfunction(Stepwise.fit)
+    patch.undo()
+
+
+def test_a_class_that_the_user_lets_go_of_is_gone(framework, watch):
+    patch = patching.replace(framework, "fakeframework:Model+.fit", watch)
+
+    def made():
+        class Short(framework.Model):
+            def fit(self, x):
+                return super().fit(x)
+
+        assert hasattr(Short.fit, "__fitscribe__")
+        return weakref.ref(Short)
+
+    gone = made()
+    gc.collect()
+    assert gone() is None
+    patch.undo()

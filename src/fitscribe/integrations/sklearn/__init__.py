@@ -18,6 +18,7 @@ __all__ = ["integration"]
 integration = Integration(
     "sklearn",
     requires="scikit-learn>=1.5",
+    tested="<1.10",
     options={
         "log_input_examples": False,
         "log_model_signatures": True,
@@ -29,8 +30,9 @@ integration = Integration(
         "pos_label": None,
         "log_plots": "default",
         "max_model_size": 500_000_000,
+        "log_post_training_metrics": True,
+        "registered_model_name": None,
     },
-    not_built={"registered_model_name": None, "log_post_training_metrics": False},
 )
 
 PLOTS = ("default", "all", "none")
@@ -57,6 +59,12 @@ def _log_plots(value: Any) -> str:
 def _max_model_size(value: Any) -> str:
     fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
     return "" if fits else "is neither a number of bytes from 0 nor None (any size)"
+
+
+@integration.check("registered_model_name")
+def _registered_model_name(value: Any) -> str:
+    fits = value is None or (isinstance(value, str) and value.strip() and not {"/", ":"} & set(value))
+    return "" if fits else "is neither None nor a name (some text without / and :)"
 
 
 def _training(call: Any) -> Generator[None, Any, None]:
@@ -135,3 +143,53 @@ for _target in (
     "sklearn.multiclass:OneVsOneClassifier.partial_fit.fn",
 ):
     integration.around(_target)(_portion)
+
+
+def _prediction(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import predictions
+
+    return predictions.predicted(call)
+
+
+for _method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+    integration.around(f"sklearn.base:BaseEstimator*.{_method}")(_prediction)
+    integration.around(f"sklearn.base:BaseEstimator*.{_method}.fn")(_prediction)
+
+
+def _score(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import scoring
+
+    return scoring.scored(call)
+
+
+for _target in ("sklearn.base:BaseEstimator*.score", "sklearn.base:BaseEstimator*.score.fn"):
+    integration.around(_target)(_score)
+
+
+def _metric(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import scoring
+
+    return scoring.measured(call)
+
+
+for _module in ("_classification", "_ranking", "_regression", "cluster._supervised", "cluster._unsupervised"):
+    integration.around(f"sklearn.metrics.{_module}:*>func")(_metric)
+
+
+def _scorer(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.sklearn import scoring
+
+    return scoring.scored_by(call)
+
+
+for _kind in ("_BaseScorer", "_MultimetricScorer"):
+    integration.around(f"sklearn.metrics._scorer:{_kind}.__call__")(_scorer)
+
+
+def _inspection(call: Any) -> Generator[None, Any, None]:
+    """What scores a model over and over, on data that is changed on purpose: none of it says how good the model is."""
+    yield
+
+
+for _target in ("_permutation_importance:permutation_importance", "_partial_dependence:partial_dependence"):
+    integration.around(f"sklearn.inspection.{_target}>func")(_inspection)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fitscribe import guarded
+from fitscribe.integrations.sklearn.iterations import learned
 
 __all__ = ["MANY_OUTPUTS", "Answers", "ask", "has_all", "is_many", "labelled", "towards"]
 
@@ -43,7 +44,8 @@ def ask(estimator: Any, X: Any, y: Any, weight: Any, result: Any = None) -> Answ
 
     if X is None:
         return None
-    weight = None if weight is None or numpy.ndim(weight) == 0 else numpy.array(weight)  # one for all weighs nothing
+    weight = None if weight is None else numpy.array(weight)
+    weight = None if weight is not None and weight.ndim == 0 else weight  # one for all weighs nothing
     kind = "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else "other"
     predicted = None if y is None or kind == "other" else _asked(estimator, "predict", X)
     score = None
@@ -142,8 +144,8 @@ def _asked(estimator: Any, method: str, X: Any, y: Any = None, weight: Any = Non
     with guarded(f"{type(estimator).__name__}.{method} on the training data"):
         if method != "score":
             return getattr(estimator, method)(X)
-        if y is None and _needs_y(estimator.score):
-            return None
+        if y is None and any(_needs_y(each.score) for each in learned(estimator) if hasattr(each, "score")):
+            return None  # a pipeline asks its last step
         if weight is not None and _takes_weights(estimator.score):
             return float(estimator.score(X, y, sample_weight=weight))
         return float(estimator.score(X, y) if y is not None else estimator.score(X))

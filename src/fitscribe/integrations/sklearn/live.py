@@ -22,6 +22,7 @@ __all__ = ["FATE", "Live", "fates", "followed", "following"]
 
 TAKEN = ("_get_outputs", "_get_sequential_output")  # of joblib's Parallel: what gives the results, one by one
 WAITS = "_wait_retrieval"  # of joblib's Parallel: asked again and again while the next result is not there
+LATER = "this joblib has no %s: the parts of a search or a validation are recorded later than they end, none is lost"
 LOOK = 0.2  # seconds between two looks at what came in behind a slow fit
 FATE = "fitscribe.halving"  # the tag of what became of a candidate of a halving search
 
@@ -54,6 +55,9 @@ class Live:
             token = _live.set(self)
             try:
                 return evaluate(*args, **kwargs)
+            except BaseException as error:
+                unseen(error)
+                raise
             finally:
                 _live.reset(token)
                 self.above += len(self.round)
@@ -72,21 +76,29 @@ class Live:
     def noted(self, tasks: Iterable[Any]) -> Iterator[Any]:
         """Pass on the tasks, which joblib takes a few at a time, in whatever thread."""
         self.tasks, self.came = [], 0
-        for task in tasks:
-            known = Task.of(task[2])
-            self.tasks.append(known)
-            if known is not None:
-                self.round[known.candidate] = known.parameters
-            yield task
+        try:
+            for task in tasks:
+                known = Task.of(task[2])
+                self.tasks.append(known)
+                if known is not None:
+                    self.round[known.candidate] = known.parameters
+                yield task
+        except BaseException as error:
+            unseen(error)
+            raise
 
     def seen(self, results: Iterable[Any]) -> Iterator[Any]:
         """Pass on the results, in the order of the tasks; the first of all is none, but a start signal."""
         results = iter(results)
-        yield next(results)
-        for result in results:
-            self._take(self.came, result)
-            self.came += 1
-            yield result
+        try:
+            yield next(results)
+            for result in results:
+                self._take(self.came, result)
+                self.came += 1
+                yield result
+        except BaseException as error:
+            unseen(error)
+            raise
 
     @guarded("following the search")
     def look(self, engine: Any) -> None:
@@ -127,6 +139,12 @@ class Live:
             candidate.end(status)
 
 
+def unseen(error: BaseException) -> None:
+    """Take the caller's own frame out of the traceback of a user's error that passes through it."""
+    trace = error.__traceback__
+    BaseException.with_traceback(error, trace and trace.tb_next)
+
+
 @contextlib.contextmanager
 def following(live: Live) -> Iterator[None]:
     """Let `live` look at the next call of `Parallel` in a `with` block."""
@@ -145,7 +163,10 @@ def followed(call: Any) -> Generator[None, Any, None]:
     """
     live, engine = _live.get(), call.target
     one, other = _live.set(None), searching.set(None)
-    passes = live is not None and len(call.args) == 2 and all(hasattr(engine, name) for name in TAKEN)
+    gone = [name for name in (*TAKEN, WAITS) if live is not None and not hasattr(engine, name)]
+    if gone:
+        call.warn_once(LATER, ", ".join(gone))
+    passes = live is not None and len(call.args) == 2 and not set(gone) & set(TAKEN)
     if live is not None and passes:
         call.args = (engine, live.noted(call.args[1]))
         _tap(live, engine)

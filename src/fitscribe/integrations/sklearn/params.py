@@ -12,13 +12,14 @@ from typing import Any
 from fitscribe import guarded
 from fitscribe.integrations.sklearn.frozen import frozen_value, holds_estimators, is_deeper
 
-__all__ = ["LEVELS", "log_inside", "log_plain"]
+__all__ = ["LEVELS", "log_inside", "log_plain", "plain"]
 
 LEVELS = 5  # of estimators inside one another that are written out; of more, the outermost is named
 
 
-def log_plain(run: Any, estimator: Any, deep: bool) -> dict[str, Any]:
-    """Record the params that hold no estimator, and return the others as they are now."""
+@guarded("recording the params")
+def log_plain(run: Any, estimator: Any, deep: bool) -> dict[str, Any] | None:
+    """Record the params that hold no estimator, and return the others as they are now; None if it will not say."""
     params = estimator.get_params(deep=deep)
     inside = {name: frozen_value(value) for name, value in params.items() if holds_estimators(value)}
     run.log_params({name: value for name, value in params.items() if name not in inside})
@@ -29,6 +30,12 @@ def log_plain(run: Any, estimator: Any, deep: bool) -> dict[str, Any]:
 def log_inside(run: Any, inside: Mapping[str, Any]) -> None:
     """Record the params that `log_plain` left (in the background)."""
     run.log_params({name: _words(value) for name, value in inside.items()})
+
+
+@guarded("reading the params")
+def plain(estimator: Any) -> dict[str, Any]:
+    """Return the params that hold no estimator."""
+    return {name: value for name, value in estimator.get_params().items() if not holds_estimators(value)}
 
 
 def _words(value: Any) -> Any:

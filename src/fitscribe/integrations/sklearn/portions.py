@@ -9,53 +9,23 @@ Estimators are remembered by weak references, and nothing is put on them.
 from __future__ import annotations
 
 import os
-import sys
 import time
-import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.sklearn import params
+from fitscribe.integrations.sklearn import params, predictions
 from fitscribe.integrations.sklearn.iterations import attributes
+from fitscribe.integrations.sklearn.known import Known
 
 __all__ = ["begins", "partly"]
 
 WARM = "fitscribe.warm_start"  # the tag that names the run of the fit before, by its `fitscribe.run_key`
 
 
-class _Known:
-    """What is known of living estimators, by identity: they may be equal, or not hashable."""
-
-    def __init__(self) -> None:
-        self.entries: dict[int, tuple[weakref.ref[Any], Any]] = {}
-
-    def get(self, estimator: Any) -> Any:
-        reference, found = self.entries.get(id(estimator), (None, None))
-        return found if reference is not None and reference() is estimator else None
-
-    def put(self, estimator: Any, what: Any, gone: Callable[[Any], None] | None = None) -> None:
-        """Remember `what` for as long as the estimator lives, then call `gone` with it: in any thread, at any time."""
-        place, entries = id(estimator), self.entries
-
-        def let_go(reference: weakref.ref[Any]) -> None:
-            if not sys.is_finalizing() and entries.get(place, (None,))[0] is reference:
-                del entries[place]
-                if gone is not None:
-                    gone(what)
-
-        entries[place] = weakref.ref(estimator, let_go), what
-
-    def forget(self, estimator: Any) -> Any:
-        found = self.get(estimator)
-        if found is not None:
-            del self.entries[id(estimator)]
-        return found
-
-
-_portions = _Known()
-_fits = _Known()
+_portions = Known()
+_fits = Known()
 
 
 class Portions:
@@ -113,6 +83,7 @@ def partly(call: Any) -> Generator[None, Any, None]:
         _failed(portions, estimator, error)
         raise
     seconds = time.perf_counter() - clock
+    predictions.goes_on(call, portions.run, portions.calls)
     portions.log(estimator, _rows(call.args[1] if len(call.args) > 1 else call.kwargs.get("X")), seconds)
 
 

@@ -8,7 +8,17 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.sklearn import answers, iterations, metrics, params, paths, portions, search, tables
+from fitscribe.integrations.sklearn import (
+    answers,
+    iterations,
+    metrics,
+    params,
+    paths,
+    portions,
+    predictions,
+    search,
+    tables,
+)
 from fitscribe.integrations.sklearn.frozen import DEEP, is_deeper, witness
 from fitscribe.models import kinds
 
@@ -44,10 +54,10 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         data = _Data(call)
         run.set_tags({"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__qualname__}"})
         portions.begins(run, estimator)
+        predictions.forget(estimator)
         searches = search.is_search(estimator)
         inside = params.log_plain(run, estimator, deep=not searches)
-        if options["log_datasets"]:
-            _log_dataset(run, data)
+        digest = _log_dataset(run, data) or "" if options["log_datasets"] else None
         inner = search.Searches(run, estimator, options)
         clock = time.perf_counter()
         try:
@@ -57,7 +67,8 @@ def recorded(call: Any) -> Generator[None, Any, None]:
             if inside:
                 run.later(partial(params.log_inside, run, inside))
         seconds = time.perf_counter() - clock
-        run.log_metrics({"fit_time": seconds, **scalars(estimator)})
+        predictions.learned(call, run, data.X, result, digest)
+        run.log_metrics({"fit_time": seconds, **(scalars(estimator) or {})})
         inner.log_results()
         iterations.log(run, estimator)
         paths.log(run, estimator)
@@ -94,7 +105,8 @@ class _Data:
 
 
 @guarded("recording the dataset")
-def _log_dataset(run: Any, data: _Data) -> None:
+def _log_dataset(run: Any, data: _Data) -> str:
+    """Record the training data, and return its digest, if it has one."""
     from fitscribe.models import datasets
 
     if data.wide:
@@ -104,6 +116,7 @@ def _log_dataset(run: Any, data: _Data) -> None:
         run.log_dataset(facts, "train")
     elif data.left_out or data.X is not None:
         run.set_tags({"fitscribe.dataset": f"left out: {data.left_out or type(data.X).__qualname__}"})
+    return facts["digest"] if facts is not None else ""
 
 
 @guarded("reading the fitted attributes")
@@ -150,10 +163,13 @@ def _log_models(run: Any, estimator: Any, asked: Any, data: _Data, options: Mapp
         "model_input": data.X,
         "signature": options["log_model_signatures"] and not data.wide,
         "input_example": options["log_input_examples"],
-        "trusted": ("sklearn.*", "numpy.*", "scipy.*"),
+        "skops_trusted_types": ("sklearn.*", "numpy.*", "scipy.*"),
         "limit": options["max_model_size"],
     }
-    run.log_model(estimator, "model", flavor="sklearn", witness=asked, **how)
     best = getattr(estimator, "best_estimator_", None) if search.is_search(estimator) else None
-    if best is not None:
-        run.log_model(best, "best_estimator", flavor="sklearn", witness=asked, **how)
+    name = options["registered_model_name"] or ""
+    how["witness"] = asked
+    run.log_model(estimator, "model", flavor="sklearn", register_as="" if best is not None else name, **how)
+    if best is not None:  # it is what one deploys, and not the search that found it
+        told = params.plain(best)
+        run.log_model(best, "best_estimator", flavor="sklearn", register_as=name, params=told, **how)
