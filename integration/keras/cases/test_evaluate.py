@@ -1,0 +1,59 @@
+"""Evaluation: in the run of the model that it is about, once."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from fitscribe.current import entered
+from fitscribe.run import Run
+
+
+def test_what_evaluate_finds_goes_to_the_models_run(recorder, autolog, make, data):
+    """W-52: MLflow records no evaluation."""
+    first, second = make(), make()
+    first.fit(*data, epochs=2, verbose=0)
+    second.fit(*data, epochs=3, verbose=0)
+    loss, accuracy = first.evaluate(*data, verbose=0)
+    found = second.evaluate(*data, verbose=0, return_dict=True)
+    one, two = recorder.runs()
+    assert recorder.history(one, "validation_loss") == [(1, loss)]
+    assert recorder.history(one, "validation_accuracy") == [(1, accuracy)]
+    assert recorder.history(two, "validation_loss") == [(2, found["loss"])]
+
+
+def test_validation_inside_fit_is_told_once(recorder, autolog, model, data):
+    """W-12: MLflow repeats it as `validation_...`, all at step 0."""
+    model.fit(*data, epochs=2, validation_data=data, verbose=0)
+    run = recorder.run()
+    assert len(recorder.history(run, "val_loss")) == 2
+    assert not [key for key in recorder.metrics(run) if key.startswith("validation_")]
+
+
+def test_a_model_that_was_not_trained_here_is_told_in_the_users_run(recorder, autolog, model, data):
+    with entered(Run.start("mine", by_user=True)):
+        loss, _ = model.evaluate(*data, verbose=0)
+    assert recorder.metrics(recorder.run())["validation_loss"] == loss
+
+
+def test_without_any_run_an_evaluation_makes_none(recorder, autolog, model, data):
+    model.evaluate(*data, verbose=0)
+    model.predict(data[0], verbose=0)
+    assert recorder.runs() == []
+
+
+def test_the_data_of_an_evaluation_is_told(recorder, autolog, model, data):
+    model.fit(*data, verbose=0)
+    model.evaluate(data[0][:10], data[1][:10], verbose=0)
+    assert [each.context for each in recorder.said if type(each).__name__ == "DatasetUsed"] == ["train", "eval"]
+
+
+def test_no_model_is_kept_alive(recorder, autolog, make, data):
+    model = make()
+    model.fit(*data, verbose=0)
+    model.evaluate(*data, verbose=0)
+    recorder.runs()
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -1,0 +1,66 @@
+"""Evaluation after a training: what `evaluate` finds goes to the run of the model that it is about."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import fitscribe
+from fitscribe import guarded
+from fitscribe.integrations.keras import inputs
+from fitscribe.integrations.keras.joining import follows
+
+__all__ = ["recorded", "remember"]
+
+_trained: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+"""The run and the last epoch of each model that was trained here; nothing is put on the models."""
+
+
+@guarded("remembering the model's run")
+def remember(model: Any, run: Any, epoch: int | None) -> None:
+    """Say in which run a model was trained, and how far."""
+    _trained[model] = (run, epoch or 0)
+
+
+class Listener:
+    """Hears what an evaluation found, by names, as Keras tells its callbacks."""
+
+    every: int | None = None
+
+    def __init__(self, model: Any) -> None:
+        """Hear of calls on one model."""
+        self.model = model
+        self.found: Mapping[str, float] = {}
+
+    def test_end(self, logs: Mapping[str, float]) -> None:
+        """Keep what was found."""
+        self.found = dict(logs)
+
+    def train_begin(self, params: Mapping[str, Any]) -> None:
+        """Hear nothing: nobody trains."""
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Hear nothing."""
+
+    def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Hear nothing."""
+
+    def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Hear nothing."""
+
+
+def recorded(call: Any) -> Generator[None, Any, None]:
+    """Record an evaluation in the model's run, or in the user's; a model that has neither is asked in peace."""
+    model = call.target
+    listener = Listener(model)
+    with follows(listener, call.argument("callbacks")):
+        yield
+    run, epoch = _trained.get(model, (None, 0))
+    found = {f"validation_{key}": value for key, value in listener.found.items()}
+    if run is not None:
+        run.log_metrics(found, step=epoch)
+        if call.options["log_datasets"]:
+            inputs.log(run, inputs.of_call(call), None, context="eval")
+    elif found and fitscribe.active_run() is not None:
+        fitscribe.log_metrics(found)

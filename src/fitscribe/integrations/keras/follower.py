@@ -1,0 +1,89 @@
+"""What is recorded while a fit goes on: the metrics of its epochs and, on request, of its steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fitscribe import guarded
+from fitscribe.integrations.keras import architecture, checkpoints, inputs, rates, stopping
+
+__all__ = ["Follower"]
+
+
+class Follower:
+    """Hears of one fit, in the thread that trains; of its batches maybe in others, out of order."""
+
+    def __init__(
+        self,
+        run: Any,
+        model: Any,
+        options: Mapping[str, Any],
+        callbacks: Any,
+        data: inputs.Data,
+        warn: Callable[..., None],
+    ) -> None:
+        """Hold what is needed; nothing of the model is read yet."""
+        self.run, self.model, self.options, self.data = run, model, options, data
+        self.callbacks = stopping.known(callbacks)
+        self.every: int | None = options["log_every_n_steps"]
+        self.suffix = "_step" if self.every and options["log_every_epoch"] else ""  # both under one key would mix
+        self.each = 1  # steps that Keras takes between two of its batch hooks
+        self.done = self.high = 0  # steps of the epochs before, and of this one
+        self.before = 0  # steps that the optimizer took in earlier fits
+        self.steps: int | None = None  # of an epoch, where Keras knows
+        self.epoch: int | None = None  # that ended last
+        self.clock = 0.0
+        self.history: dict[int, dict[str, float]] = {}
+        self.checkpoints = checkpoints.Checkpoints(run, model, options, warn) if options["checkpoint"] else None
+
+    def train_begin(self, params: Mapping[str, Any]) -> None:
+        """Record what Keras knows only now: the built model, and how many steps an epoch has."""
+        self.steps = params.get("steps")
+        self.each = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        with guarded("reading the optimizer's steps"):
+            self.before = rates.steps_of(self.model)
+        with guarded("describing the model"):
+            architecture.log(self.run, self.model, self.options["log_architecture"])
+        if self.options["log_datasets"]:
+            inputs.log(self.run, self.data, self.steps)
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Start the clock."""
+        self.high = 0
+        self.clock = time.perf_counter()
+
+    def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Record the metrics of an epoch at its number, which goes on from `initial_epoch`."""
+        seconds = time.perf_counter() - self.clock
+        steps = self.steps or self.high or 0
+        self.done += steps
+        self.epoch = epoch
+        found = dict(logs)
+        self.history[epoch] = found
+        timed = {"epoch_time": seconds} | ({"steps_per_second": steps / seconds} if steps and seconds else {})
+        if self.options["log_every_epoch"]:
+            self.run.log_metrics({**found, **timed}, step=epoch)
+            if "learning_rate" not in found:
+                rates.log(self.run, self.model, epoch, self.before + self.done)
+        if self.checkpoints is not None:
+            self.checkpoints.epoch_end(epoch, self.done, found)
+
+    def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Record the metrics so far, at the steps that are asked for: one of those since the hook before was it.
+
+        It may come in any order; what it needs to know is in the number of the batch.
+        """
+        self.high = max(self.high, batch + 1)
+        step = self.done + batch + 1
+        if self.every and step // self.every > (step - self.each) // self.every:
+            self.run.log_metrics({f"{key}{self.suffix}": value for key, value in logs.items()}, step=step)
+
+    def test_end(self, logs: Mapping[str, float]) -> None:
+        """Hear nothing: what a validation found comes with its epoch."""
+
+    @guarded("recording how the training ended")
+    def finish(self) -> None:
+        """Record what the callbacks decided, and how far the training came."""
+        stopping.log_outcome(self.run, self.callbacks, self.history)
