@@ -37,6 +37,15 @@ def mlflow_server(the_mlflow_server: Server) -> str:
     return the_mlflow_server.uri
 
 
+@pytest.fixture(scope="session", autouse=True)
+def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
+    """Keep the key that signs models apart from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def alone(monkeypatch) -> Iterator[None]:
     """No FITSCRIBE_* or MLFLOW_* variable is set, and no setting is left over."""

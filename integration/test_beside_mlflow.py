@@ -23,13 +23,10 @@ ONLY_OURS = {
         r"fitscribe\.run_key": "finds the run again after a lost answer",
         r"fitscribe\.best": "the candidate that won",
         r"fitscribe\.overhead_ms": "what recording cost the training",
-        r"mlflow\.log-model\.history": "the model is recorded as run artifacts, in the way of MLflow 2",
         r"mlflow\.source\.git\.(commit|branch|repoURL|dirty)": "MLflow needs GitPython for these",
         r"estimator_(name|class)": "MLflow sets them on runs of its own alone, or on the same ones",
     },
     "artifacts": {
-        r"model/.*": "the model is a run artifact; MLflow 3 puts it beside the run",
-        r"best_estimator/.*": "likewise",
         r"(coefficients|feature_importances)\.csv": "what the model weighs, with the features' names",
     },
 }

@@ -16,6 +16,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
+    """Keep the key that signs models apart from the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("XDG_CONFIG_HOME", "APPDATA"):
+            patch.setenv(variable, str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch) -> Iterator[None]:
     """Work in an empty folder, with no FITSCRIBE_* or MLFLOW_* variable set."""

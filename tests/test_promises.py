@@ -20,8 +20,9 @@ SRC = ROOT / "src" / "fitscribe"
 FLOORS = [
     "errors undivided pace overhead",
     "guard",
-    "values config records entities afterwards models store exceptions",
-    "checks contents data imports patching transport source charts modeling ranks",
+    "values config records entities afterwards store exceptions",
+    "models",
+    "checks contents data imports patching transport source charts modeling checkpoints ranks scoring",
     "jobs",
     "run dialects reading",
     "current signals",
@@ -29,12 +30,15 @@ FLOORS = [
     "shipping",
     "integration delivery",
     "discovery active",
-    "attaching autologging",
+    "attaching autologging loggedmodels registering",
     "client",
-    "experiments lookup",
+    "experiments lookup modelrecords registry",
     "fluent testing",
     "artifacts tracking",
-    "sklearn",
+    "locating",
+    "publishing information",
+    "sklearn pyfunc pytorch keras tensorflow",
+    "lightning",
     "cli",
     "__main__",
 ]
@@ -42,7 +46,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.spl
 
 CAPTURE = {"afterwards", "values", "run", "current", "observing", "patching", "imports", "integration", "discovery"}
 DELIVERY = {"journal", "shipping", "transport", "dialects", "charts", "source"}
-FREE = {"store", "models"}
+FREE = {"store", "models", "scoring"}
 
 
 def room_of(file: Path) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 from integration.bench.autologging import fits, imports, searches
 from integration.bench.delivering import calls, steps
 from integration.bench.live import live
+from integration.bench.models import models
 from integration.bench.outages import outage, troubles
 from integration.bench.proxy import Relay
 from integration.server import mlflow_server_at
 
-SCENARIOS = ["import", "fit", "search", "live", "delivery", "steps", "troubles", "outage"]
+SCENARIOS = ["import", "fit", "search", "live", "delivery", "steps", "models", "troubles", "outage"]
 
 
 @contextmanager
@@ -42,6 +43,8 @@ def beside_mlflow(wanted: list[str], given: argparse.Namespace) -> None:
                 searches(address, given.repeat, place)
             if "live" in wanted:
                 live(address, given.repeat, place)
+            if "models" in wanted:
+                models(address, given.repeat, place)
             if "delivery" in wanted:
                 calls(address, given.calls, given.repeat, place)
         if "live" in wanted:

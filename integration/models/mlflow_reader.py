@@ -30,6 +30,13 @@ def save(folder, theirs, **options):
     mlflow.sklearn.save_model(mlflow.sklearn.load_model(str(folder)), str(theirs), **options)
 
 
+def sign(folder, data):
+    """Write a signature into a model that lies there, as MLflow does."""
+    import mlflow
+
+    mlflow.models.set_signature(str(folder), mlflow.models.infer_signature(data))
+
+
 def example(folder):
     """Read the input example with its metadata's reader."""
     import mlflow

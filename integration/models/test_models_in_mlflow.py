@@ -16,14 +16,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from fitscribe.errors import NotBuiltYet
+from fitscribe.errors import MisuseError
+from fitscribe.models import directory
 from fitscribe.models.format import read_mlmodel
 from fitscribe.models.signature import infer_signature
-from fitscribe.models.sklearn import load_model, save_model
+from fitscribe.models.sklearn import load_model
 
 FORMATS = ["cloudpickle", "pickle", "skops"]
 TRUSTED = {"forest": ["sklearn.tree._tree.Tree"], "pipeline": ["numpy.dtype"]}
 TREES = TRUSTED["forest"]
+
+
+def save_model(model, path, *, serialization_format="cloudpickle", skops_trusted_types=(), **around):
+    options = {"serialization_format": serialization_format, "skops_trusted_types": skops_trusted_types}
+    return directory.save("sklearn", model, path, options=options, **around)
 
 
 def frame():
@@ -104,6 +110,7 @@ def test_our_own_loader_gives_the_model_back(saved, case):
 
 # What MLflow's own save_model writes otherwise, and why.
 DIFFERENCES = {
+    "fitscribe_signature": "ours alone: who vouches for it",
     "fitscribe_version": "ours alone: who wrote it",
     "mlflow_version": "theirs alone: no MLflow wrote it, and no loader asks",
     "model_uuid": "random",
@@ -122,7 +129,7 @@ def test_mlmodel_is_what_mlflow_writes(saved, ask_mlflow, tmp_path, name, each):
     assert ours == content
     assert {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)} <= set(DIFFERENCES)
     assert ours["flavors"] == theirs["flavors"]
-    assert set(ours) - set(theirs) == {"fitscribe_version"}
+    assert set(ours) - set(theirs) == {"fitscribe_signature", "fitscribe_version"}
     assert set(theirs) - set(ours) == {"mlflow_version"}
     for file in ("input_example.json", "serving_input_example.json"):
         texts = [(each / file).read_text(encoding="utf-8") for each in (folder, tmp_path / "theirs")]
@@ -200,7 +207,9 @@ def test_model_saved_by_mlflow_is_loaded(saved, ask_mlflow, tmp_path):
         jobs.append(("save", (folder, tmp_path / each), options))
     assert ask_mlflow(jobs) == [None] * 3
     for each in FORMATS:
-        np.testing.assert_array_equal(load_model(tmp_path / each, trusted=TREES).predict(X), model.predict(X))
+        np.testing.assert_array_equal(
+            load_model(tmp_path / each, trusted=TREES, trust=each != "skops").predict(X), model.predict(X)
+        )
 
 
 def test_mistake_is_told_before_anything_is_written(tmp_path):
@@ -214,8 +223,8 @@ def test_mistake_is_told_before_anything_is_written(tmp_path):
     ):
         with pytest.raises(ValueError, match=r"JSON|unknown serialization|cannot read|not both"):
             save_model(model, tmp_path / "m", **wrong)
-    with pytest.raises(NotBuiltYet, match="code_paths"):
-        save_model(model, tmp_path / "m", code_paths=["src"])
+    with pytest.raises(MisuseError, match="there is no such file or folder"):
+        save_model(model, tmp_path / "m", code_paths=["nowhere"])
     assert list(tmp_path.iterdir()) == []
     save_model(model, tmp_path / "m", extra_pip_requirements=["a==1"], metadata={"who": "me"}, input_example=X)
     with pytest.raises(ValueError, match="there is something already"):

@@ -25,10 +25,25 @@ if TYPE_CHECKING:
         exceptions as exceptions,
     )
     from fitscribe import (
+        keras as keras,
+    )
+    from fitscribe import (
+        lightning as lightning,
+    )
+    from fitscribe import (
         models as models,
     )
     from fitscribe import (
+        pyfunc as pyfunc,
+    )
+    from fitscribe import (
+        pytorch as pytorch,
+    )
+    from fitscribe import (
         sklearn as sklearn,
+    )
+    from fitscribe import (
+        tensorflow as tensorflow,
     )
     from fitscribe import (
         tracking as tracking,
@@ -170,6 +185,33 @@ if TYPE_CHECKING:
     from fitscribe.lookup import (
         get_run as get_run,
     )
+    from fitscribe.modelrecords import (
+        create_external_model as create_external_model,
+    )
+    from fitscribe.modelrecords import (
+        delete_logged_model_tag as delete_logged_model_tag,
+    )
+    from fitscribe.modelrecords import (
+        finalize_logged_model as finalize_logged_model,
+    )
+    from fitscribe.modelrecords import (
+        get_logged_model as get_logged_model,
+    )
+    from fitscribe.modelrecords import (
+        initialize_logged_model as initialize_logged_model,
+    )
+    from fitscribe.modelrecords import (
+        last_logged_model as last_logged_model,
+    )
+    from fitscribe.modelrecords import (
+        log_model_params as log_model_params,
+    )
+    from fitscribe.modelrecords import (
+        search_logged_models as search_logged_models,
+    )
+    from fitscribe.modelrecords import (
+        set_logged_model_tags as set_logged_model_tags,
+    )
     from fitscribe.observing import unwatched as unwatched
     from fitscribe.reading.frames import search_experiments as search_experiments
     from fitscribe.reading.frames import search_runs as search_runs
@@ -181,6 +223,24 @@ if TYPE_CHECKING:
     )
     from fitscribe.records import (
         Lines as Lines,
+    )
+    from fitscribe.registry import (
+        get_registry_uri as get_registry_uri,
+    )
+    from fitscribe.registry import (
+        register_model as register_model,
+    )
+    from fitscribe.registry import (
+        search_model_versions as search_model_versions,
+    )
+    from fitscribe.registry import (
+        search_registered_models as search_registered_models,
+    )
+    from fitscribe.registry import (
+        set_model_version_tag as set_model_version_tag,
+    )
+    from fitscribe.registry import (
+        set_registry_uri as set_registry_uri,
     )
 
 _WHERE = {
@@ -199,23 +259,30 @@ _WHERE = {
     "active_run": "fluent",
     "autolog": "autologging",
     "create_experiment": "experiments",
+    "create_external_model": "modelrecords",
     "delete_experiment": "experiments",
+    "delete_logged_model_tag": "modelrecords",
     "delete_run": "lookup",
     "delete_tag": "fluent",
     "delivery_status": "fluent",
     "download_artifacts": "artifacts",
     "end_run": "fluent",
+    "finalize_logged_model": "modelrecords",
     "flush": "fluent",
     "get_artifact_uri": "artifacts",
     "get_experiment": "experiments",
     "get_experiment_by_name": "experiments",
+    "get_logged_model": "modelrecords",
     "get_metric_history": "lookup",
     "get_parent_run": "lookup",
+    "get_registry_uri": "registry",
     "get_run": "lookup",
     "get_tracking_uri": "fluent",
     "guarded": "guard",
+    "initialize_logged_model": "modelrecords",
     "is_tracking_uri_set": "fluent",
     "last_active_run": "fluent",
+    "last_logged_model": "modelrecords",
     "list_artifacts": "artifacts",
     "log_artifact": "fluent",
     "log_artifacts": "fluent",
@@ -225,22 +292,44 @@ _WHERE = {
     "log_input": "fluent",
     "log_metric": "fluent",
     "log_metrics": "fluent",
+    "log_model_params": "modelrecords",
     "log_param": "fluent",
     "log_params": "fluent",
     "log_table": "fluent",
     "log_text": "fluent",
+    "register_model": "registry",
     "search_experiments": "reading.frames",
+    "search_logged_models": "modelrecords",
+    "search_model_versions": "registry",
+    "search_registered_models": "registry",
     "search_runs": "reading.frames",
     "set_experiment": "experiments",
     "set_experiment_tag": "experiments",
     "set_experiment_tags": "experiments",
+    "set_logged_model_tags": "modelrecords",
+    "set_model_version_tag": "registry",
+    "set_registry_uri": "registry",
     "set_tag": "fluent",
     "set_tags": "fluent",
     "set_tracking_uri": "fluent",
     "start_run": "fluent",
     "unwatched": "observing",
 }
-_MODULES = ["artifacts", "client", "data", "entities", "exceptions", "models", "sklearn", "tracking"]
+_MODULES = [
+    "artifacts",
+    "client",
+    "data",
+    "entities",
+    "exceptions",
+    "keras",
+    "lightning",
+    "models",
+    "pyfunc",
+    "pytorch",
+    "sklearn",
+    "tensorflow",
+    "tracking",
+]
 
 __version__ = "0.1.0"
 __all__ = [
@@ -262,8 +351,10 @@ __all__ = [
     "autolog",
     "client",
     "create_experiment",
+    "create_external_model",
     "data",
     "delete_experiment",
+    "delete_logged_model_tag",
     "delete_run",
     "delete_tag",
     "delivery_status",
@@ -271,17 +362,24 @@ __all__ = [
     "end_run",
     "entities",
     "exceptions",
+    "finalize_logged_model",
     "flush",
     "get_artifact_uri",
     "get_experiment",
     "get_experiment_by_name",
+    "get_logged_model",
     "get_metric_history",
     "get_parent_run",
+    "get_registry_uri",
     "get_run",
     "get_tracking_uri",
     "guarded",
+    "initialize_logged_model",
     "is_tracking_uri_set",
+    "keras",
     "last_active_run",
+    "last_logged_model",
+    "lightning",
     "list_artifacts",
     "log_artifact",
     "log_artifacts",
@@ -291,21 +389,32 @@ __all__ = [
     "log_input",
     "log_metric",
     "log_metrics",
+    "log_model_params",
     "log_param",
     "log_params",
     "log_table",
     "log_text",
     "models",
+    "pyfunc",
+    "pytorch",
+    "register_model",
     "search_experiments",
+    "search_logged_models",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
     "set_experiment_tags",
+    "set_logged_model_tags",
+    "set_model_version_tag",
+    "set_registry_uri",
     "set_tag",
     "set_tags",
     "set_tracking_uri",
     "sklearn",
     "start_run",
+    "tensorflow",
     "tracking",
     "unwatched",
 ]

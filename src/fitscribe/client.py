@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from fitscribe import attaching, checks
 from fitscribe.active import ActiveRun, as_read, handle_of
-from fitscribe.administration import Administration
 from fitscribe.delivery import the_delivery
 from fitscribe.errors import MisuseError
+from fitscribe.loggedmodels import LoggedModels
 from fitscribe.records import Status
+from fitscribe.registering.webhooks import Webhooks
 from fitscribe.run import set_aside
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Client", "MlflowClient"]
 
 
-class Client(Administration):
+class Client(LoggedModels, Webhooks):
     """Reads and writes of one endpoint by run id, under the names of MLflow's client.
 
     Words that record something of a run wait for nothing and raise on misuse, as `ActiveRun`'s do; the first one

@@ -33,6 +33,9 @@ Size = NewType("Size", int)
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
+HOOKS = ("webhook_url", "webhook_secret")  # the address of a receiver may itself be a secret
+
+
 class Settings(msgspec.Struct, frozen=True):
     """All that can be set from outside. Times are in seconds.
 
@@ -60,13 +63,20 @@ class Settings(msgspec.Struct, frozen=True):
     job_id: str = ""  # what tells such a job from others, where the scheduler's variables do not
     journal_limit: Size = Size(0)  # of journal and snapshots in this folder, such as `500MB`; 0 is none
     thin_metrics: bool = False  # at that limit metrics too may be thinned
+    registry_uri: str = ""  # where models are registered, if not where runs go
+    webhook_url: str = ""  # told of changes of the embedded registry; several with spaces between
+    webhook_secret: str = ""  # that these notices are signed with
+    model_limit: Size = Size(500_000_000)  # of a checkpoint that is copied; a larger one stays where it is; 0 is none
+    model_key: str = ""  # that signs models, of a team; `@FILE` holds it; behind a comma, others that are believed
+    trust_models: str = ""  # `true`: models that run code are loaded unasked; or `sha256:...` of some
 
     def __repr__(self) -> str:
         """Show what is set, and of a credential only that it is."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name)}
-        shown |= dict.fromkeys(shown.keys() & {"tracking_password", "tracking_token"}, "***")
-        if "tracking_uri" in shown:
-            shown["tracking_uri"] = _shown(self.tracking_uri)
+        shown |= dict.fromkeys(shown.keys() & {"tracking_password", "tracking_token", "model_key", *HOOKS}, "***")
+        for name in ("tracking_uri", "registry_uri"):
+            if name in shown:
+                shown[name] = _shown(shown[name])
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
@@ -74,6 +84,7 @@ OVER_HTTP = ("http", "https", "events+http", "events+https")
 
 MLFLOW_NAMES = {
     "tracking_uri": "MLFLOW_TRACKING_URI",
+    "registry_uri": "MLFLOW_REGISTRY_URI",
     "experiment_name": "MLFLOW_EXPERIMENT_NAME",
     "experiment_id": "MLFLOW_EXPERIMENT_ID",
     "run_id": "MLFLOW_RUN_ID",

@@ -169,6 +169,8 @@ class Delivery:
                     self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
                 reading.close_transports()
+            if telling := sys.modules.get("fitscribe.transport.notices"):
+                telling.leave()
         if type(_last_error()) is KeyboardInterrupt:
             from fitscribe.signals import remain_interrupted
 

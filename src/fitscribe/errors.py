@@ -4,6 +4,8 @@ FitscribeError
 ├── MisuseError (also ValueError)    what the caller wrote cannot be recorded; nothing of it was
 │   ├── ParamConflict                a param that has a value already was given another
 │   ├── MissingFile                  (also FileNotFoundError) a file or folder to log that is not there
+│   ├── UntrustedModel               loading a model would run code, and nothing says that it may
+│   ├── SignatureMismatch            data that is not what a model's signature says
 │   └── FilterError                  a search filter or ordering that does not parse
 ├── NotFoundError (also KeyError)    a run, experiment, artifact or model that is not there
 ├── NotBuiltYet                      an option or a road that this version does not have
@@ -21,8 +23,10 @@ __all__ = [
     "NotFoundError",
     "ParamConflict",
     "ServerError",
+    "SignatureMismatch",
     "TransportError",
     "Unavailable",
+    "UntrustedModel",
 ]
 
 
@@ -40,6 +44,14 @@ class ParamConflict(MisuseError):
 
 class MissingFile(MisuseError, FileNotFoundError):
     """A file or folder that was to be logged is not there."""
+
+
+class UntrustedModel(MisuseError):
+    """Loading a model would run code, and neither a signature nor the caller says that it may."""
+
+
+class SignatureMismatch(MisuseError):
+    """Data that is not what a model's signature says; the message names the column."""
 
 
 class FilterError(MisuseError):

@@ -1,23 +1,30 @@
-"""A trained model becomes artifacts of a run: its own file now, everything around it in the background."""
+"""A trained model becomes artifacts of a run: its own files now, everything around them in the background."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe.errors import MisuseError
+from fitscribe.errors import MissingFile
 from fitscribe.guard import guarded, warn_once
-from fitscribe.models import sklearn as flavor
+from fitscribe.models import directory, flavors
+from fitscribe.models import trust as trusting
+from fitscribe.models.wishes import Wishes
+from fitscribe.records import new_id
 
 if TYPE_CHECKING:
     from fitscribe.models.examples import Example
     from fitscribe.models.signature import ModelSignature
+    from fitscribe.models.written import Written
     from fitscribe.run import Run
 
-__all__ = ["looked_at", "record"]
+__all__ = ["last", "looked_at", "record"]
+
+last: tuple[str, str] | None = None
+"""The tracking URI and our id of the model that this process recorded last."""
 
 
 def record(
@@ -25,54 +32,89 @@ def record(
     model: Any,
     path: str,
     *,
-    serialization_format: Any = "cloudpickle",
-    signature: ModelSignature | None = None,
-    example: Example | None = None,
-    requirements: Callable[[flavor.PickledModel], list[str]] = flavor.default_requirements,
-    metadata: Mapping[str, Any] | None = None,
-    predict_fn: str = "predict",
-    trusted: Iterable[str] = (),
-    limit: float | None = None,
-) -> None:
-    """Pickle a model into the spool, now, and record it as a model directory under `path`.
+    flavor: str = "sklearn",
+    wished: Wishes | None = None,
+    options: Mapping[str, Any] | None = None,
+    register_as: str = "",
+    params: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write a model into a folder of the spool, now, and record it as a model directory under `path`.
 
-    `MisuseError`: it cannot be written in that format; nothing of it is recorded then.
+    `params` are what was configured, if not the params of the run. Returns the content of its MLmodel file as far as it
+    is known, with the model's id of ours, nothing when no disk takes the model.
+    `MisuseError`: the flavor cannot write it; nothing of it is recorded then.
     """
-    file = run.spool_path(flavor.file_name(serialization_format))
+    wished = wished or Wishes()
+    folder = run.spool_path(f"{flavor}-model")
+    written = None
     try:
-        kept = flavor.pickle_model(
-            model, file, serialization_format, pyfunc_predict_fn=predict_fn, skops_trusted_types=trusted, limit=limit
-        )
-    except MisuseError:
+        folder.mkdir(parents=True)
+        written = directory.write(flavor, model, folder, wished, options or {})
+    except MissingFile:
         raise
     except OSError as error:  # a full disk is no reason to end the training
-        with contextlib.suppress(OSError):
-            file.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
         warn_once("no disk takes the model (%s); it is left out", error.strerror or error)
-        run.log_spooled(file, path)
-        return
-    content = flavor.describe(kept, signature=signature, example=example, metadata=metadata, artifact_path=path)
-    run.later(partial(_finish, run, path, file, kept, content, requirements, example))
+        run.log_spooled(folder, path)
+        return {}
+    finally:
+        if written is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    content = directory.describe(
+        written, signature=wished.signature, example=wished.example, metadata=wished.metadata, artifact_path=path
+    )
+    global last
+    model_id = f"m-{new_id()}"
+    last = run.to, model_id
+    run.later(partial(_finish, run, path, folder, written, content, wished, register_as, model_id, dict(params or {})))
+    return {**content, "model_id": model_id}
 
 
 def _finish(
     run: Run,
     path: str,
-    file: Path,
-    kept: flavor.PickledModel,
+    folder: Path,
+    written: Written,
     content: dict[str, Any],
-    requirements: Callable[[flavor.PickledModel], list[str]],
-    example: Example | None,
+    wished: Wishes,
+    register_as: str,
+    model_id: str,
+    params: dict[str, Any],
 ) -> None:
-    """Write what stands around the model's own file: slow to find out, but not in need of the model."""
-    run.log_spooled(file, f"{path}/{kept.file}")
-    for name, text in flavor.model_files(content, kept, requirements=requirements(kept), example=example).items():
-        run.log_text(text, f"{path}/{name}")
-    run.model_logged(path, content)
+    """Write what stands around the model's own files: slow to find out, but not in need of the model."""
+    signed = trusting.sign(folder, content, written.files)
+    run.model_begun(path, model_id, params)
+    _spool(run, path, folder, written, model_id)
+    around = directory.surroundings(
+        signed,
+        written,
+        requirements=directory.requirements(written, wished),
+        example=wished.example,
+        conda=wished.conda,
+        constraints=wished.constraints,
+    )
+    for name, text in around.items():
+        run.log_text(text, f"{path}/{name}", model_id)
+    run.model_logged(path, content, register_as, model_id)
+
+
+def _spool(run: Run, path: str, folder: Path, written: Written, model_id: str) -> None:
+    """Record the model's files, each moved out of the folder: what lies in a spool are files, no folders."""
+    for number, name in enumerate(written.files):
+        file = folder.with_name(f"{folder.name}-{number}-{name.rpartition('/')[2][-80:]}")
+        (folder / name).replace(file)
+        run.log_spooled(file, f"{path}/{name}", model_id)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def looked_at(
-    model: Any, data: Any, *, signature: bool = True, input_example: bool = False
+    model: Any,
+    data: Any,
+    *,
+    flavor: str = "sklearn",
+    signature: bool = True,
+    input_example: bool = False,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[ModelSignature | None, Example | None]:
     """Return what a model takes and gives, by its first five rows of training data, and those rows as an example.
 
@@ -88,7 +130,7 @@ def looked_at(
         rows = examples.first_rows(data)
         if input_example:
             example = examples.input_example(rows)
-        ask = getattr(model, "predict", None) or getattr(model, "transform", None)
-        if signature and ask is not None:
-            found = infer_signature(data, ask(rows))
+        output = flavors.answers(flavors.flavor(flavor), model, rows, **(options or {})) if signature else None
+        if output is not None:
+            found = infer_signature(data, output)
     return found, example

@@ -22,6 +22,7 @@ __all__ = [
     "Heatmap",
     "Lines",
     "Metrics",
+    "ModelBegun",
     "ModelLogged",
     "Params",
     "Record",
@@ -94,12 +95,14 @@ class Artifact(msgspec.Struct, frozen=True, tag="artifact", omit_defaults=True):
     """A file for the run's artifact folder, at `path` (forward slashes).
 
     `file` is where the snapshot lies, relative to the journal's folder; delivery removes it when the endpoint has it.
+    It is one of the files of the model with the id `model`, if that is given.
     """
 
     run: str
     at: int
     path: str
     file: str
+    model: str = ""
 
 
 class Lines(msgspec.Struct, frozen=True, tag="lines", omit_defaults=True):
@@ -159,10 +162,21 @@ class DatasetUsed(msgspec.Struct, frozen=True, tag="dataset", omit_defaults=True
     context: str = ""
 
 
+class ModelBegun(msgspec.Struct, frozen=True, tag="model-begun", omit_defaults=True):
+    """A model directory begins at `path`, under an id of ours (`m-` and 32 hex characters); its files follow."""
+
+    run: str
+    at: int
+    model: str
+    path: str
+    params: dict[str, str] = {}  # what was configured; empty: the params of the run
+
+
 class ModelLogged(msgspec.Struct, frozen=True, tag="model", omit_defaults=True):
     """A model directory was recorded under `path`; `mlmodel` is its MLmodel file as JSON text.
 
-    Its files travel as artifacts before this record.
+    Its files travel as artifacts before this record. `model` is the id of ours under which it began; the journals of
+    versions before that have none, and the files are the run's own.
     """
 
     run: str
@@ -170,6 +184,7 @@ class ModelLogged(msgspec.Struct, frozen=True, tag="model", omit_defaults=True):
     path: str
     mlmodel: str
     register_as: str = ""
+    model: str = ""
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag="ended"):
@@ -204,6 +219,7 @@ Record: TypeAlias = (
     | Artifact
     | Drawing
     | DatasetUsed
+    | ModelBegun
     | ModelLogged
     | RunEnded
     | Source

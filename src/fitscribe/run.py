@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from fitscribe import afterwards, ranks
 from fitscribe.config import settings
-from fitscribe.errors import FitscribeError, NotBuiltYet
+from fitscribe.errors import FitscribeError
 from fitscribe.guard import guarded, warn_once
 from fitscribe.records import (
     Artifact,
@@ -25,6 +25,7 @@ from fitscribe.records import (
     Heatmap,
     Lines,
     Metrics,
+    ModelBegun,
     ModelLogged,
     Params,
     Record,
@@ -210,10 +211,10 @@ class Run:
         elif isinstance(record, Tags):
             self.tags.update({key: value for key, value in record.values.items() if value is not None})
 
-    def keep(self, content: str | Path | bytes, path: str) -> None:
+    def keep(self, content: str | Path | bytes, path: str, model: str = "") -> None:
         """Record a copy of a file, or bytes, as the artifact `path`. `OSError`: it cannot be read."""
         if not self.aside:
-            outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(content, path)))
+            outlet().emit(Artifact(self.id, now(), path, outlet().snapshot(content, path), model))
 
     @guarded("logging metrics")
     def log_metrics(self, values: Mapping[Any, object], step: int = 0, at: int | None = None) -> None:
@@ -238,27 +239,38 @@ class Run:
             self.say(Tags(self.id, now(), tags))
 
     @guarded("logging a text")
-    def log_text(self, words: str, path: str) -> None:
-        """Record a text as the artifact `path` (UTF-8)."""
-        self.log_bytes(words.encode("utf-8", "backslashreplace"), path)
+    def log_text(self, words: str, path: str, model: str = "") -> None:
+        """Record a text as the artifact `path` (UTF-8), one of the model that has begun under the id `model`."""
+        self.log_bytes(words.encode("utf-8", "backslashreplace"), path, model)
 
     @guarded("logging an artifact")
-    def log_bytes(self, content: bytes, path: str) -> None:
+    def log_bytes(self, content: bytes, path: str, model: str = "") -> None:
         """Record bytes as the artifact `path`."""
-        self.keep(content, path)
+        self.keep(content, path, model)
 
     @guarded("logging a file")
     def log_file(self, file: str | Path, path: str) -> None:
         """Record a copy of a file, as it is now, as the artifact `path`."""
         self.keep(Path(file), path)
 
+    @guarded("logging a checkpoint")
+    def log_checkpoint(self, file: str | Path, path: str) -> None:
+        """Record a file that training left as the artifact `path`, once for each state of it.
+
+        One of more than FITSCRIBE_MODEL_LIMIT (500 MB) is not copied: its path, size and hash are recorded instead.
+        """
+        from fitscribe import checkpoints
+
+        if not self.aside:
+            checkpoints.record(self, file, path)
+
     def spool_path(self, name: str) -> Path:
         """Return a fresh path for a file that is then recorded by `log_spooled`."""
         return outlet().spool_path(name)
 
-    def log_spooled(self, file: Path, path: str) -> None:
+    def log_spooled(self, file: Path, path: str, model: str = "") -> None:
         """Record a file that was written to an outlet's `spool_path`; it is not copied again."""
-        self.say(Artifact(self.id, now(), path, outlet().spooled(file)))
+        self.say(Artifact(self.id, now(), path, outlet().spooled(file), model))
 
     @guarded("logging a chart")
     def log_chart(self, chart: Lines | Heatmap | Bars, path: str) -> None:
@@ -280,44 +292,56 @@ class Run:
         model_input: Any = None,
         signature: bool = True,
         input_example: bool = False,
-        serialization_format: str = "cloudpickle",
         witness: Any = None,
-        trusted: Iterable[str] = (),
-        limit: float | None = None,
+        register_as: str = "",
+        params: Mapping[str, object] | None = None,
+        **options: Any,
     ) -> None:
-        """Record a model as a model directory under `path`: pickled now, described in the background.
+        """Record a model as a model directory under `path`: written now, described in the background.
 
         `model_input` is what it was trained on; its first rows tell the signature, and are the example if wanted.
-        A `witness` predicts them in the model's place. What cannot be written, or has more than `limit` bytes, is left
-        out, and the tag `fitscribe.model` says why.
+        A `witness` predicts them in the model's place; `params` are what was configured, if not the params of the run;
+        `register_as` is the registered model that it becomes a version of; `options` are the flavor's. What cannot be
+        written, or has more than `limit` bytes, is left out, and the tag `fitscribe.model` says why.
         """
         from fitscribe import modeling
+        from fitscribe.models.wishes import Wishes
 
         if self.aside:
             return
-        if flavor != "sklearn":
-            raise NotBuiltYet(f"models of the flavor {flavor!r} are not recorded yet")
         asked = model if witness is None else witness
-        found, example = modeling.looked_at(asked, model_input, signature=signature, input_example=input_example)
+        found, example = modeling.looked_at(
+            asked, model_input, flavor=flavor, signature=signature, input_example=input_example, options=options
+        )
+        wished = Wishes(signature=found, example=example)
         try:
             modeling.record(
                 self,
                 model,
                 path,
-                serialization_format=serialization_format,
-                signature=found,
-                example=example,
-                trusted=trusted,
-                limit=limit,
+                flavor=flavor,
+                wished=wished,
+                options=options,
+                register_as=register_as,
+                params=params,
             )
         except FitscribeError as error:  # the rest of the run is none the worse
             self.set_tags({"fitscribe.model": f"left out: {error}"})
             warn_once("the model is left out: %s", error)
 
+    @guarded("beginning a model")
+    def model_begun(self, path: str, model: str, params: Mapping[str, object] | None = None) -> None:
+        """Say that a model directory begins at `path`, under a new id of ours (`m-` and 32 hex characters).
+
+        Its files are recorded with that id. Without `params`, those of the run are its own.
+        """
+        told = {legal_key(key): shortened(text(value), PARAM_LIMIT) for key, value in (params or {}).items()}
+        self.say(ModelBegun(self.id, now(), model, path, told))
+
     @guarded("logging a model")
-    def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "") -> None:
+    def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "", model: str = "") -> None:
         """Say that the artifacts under `path` are a model directory, described by its MLmodel content."""
-        self.say(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as))
+        self.say(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as, model))
 
     def child(self, name: str = "", tags: Mapping[str, object] | None = None, at: int | None = None) -> Run:
         """Begin a run below this one, now or at a time in milliseconds; `end` it yourself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from fitscribe.client import Client
 from fitscribe.config import configure
 from fitscribe.entities import FileInfo
 from fitscribe.errors import MisuseError, NotBuiltYet, NotFoundError, ServerError, TransportError
+from fitscribe.reading import downloads, places
 from fitscribe.reading.downloads import LocalFolder, ServedFolder
 from fitscribe.reading.endpoint import close_transports
 from fitscribe.transport import Answer
@@ -127,7 +129,7 @@ def test_a_path_that_leaves_the_run_is_refused(client, path, tmp_path):
         client.list_artifacts(ID, path)
 
 
-@pytest.mark.parametrize("name", ["..", "../../evil", "/etc/evil", ".", "a/b", "x\0y"])
+@pytest.mark.parametrize("name", ["..", "../../evil", "/etc/evil", ".", "a/b", "x\0y", "x" * 256, "ü" * 128])
 def test_a_server_that_lists_a_way_out_is_not_followed(scripted, name, tmp_path):
     listing = {"files": [{"path": name, "is_dir": False, "file_size": 1}]}
     client, transport = scripted(run_at("mlflow-artifacts:/1/r/artifacts"), listing)
@@ -135,6 +137,49 @@ def test_a_server_that_lists_a_way_out_is_not_followed(scripted, name, tmp_path)
         client.download_artifacts(ID, "", tmp_path / "place")
     assert len(transport.sent) == 2
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["C:evil", "a\\b", "..\\x", "NUL", "con.txt", "Com1", "lpt9.a.b", "aux .x", "x.", "x ", "a:stream", "a\nb", "?"],
+)
+def test_a_name_that_is_another_thing_on_windows_is_no_name_there(name):
+    with pytest.raises(ServerError, match="no name of a file"):
+        places.safe(name, windows=True)
+
+
+@pytest.mark.parametrize("name", ["console.txt", "com10", "a.nul", ".hidden", "x y", "aux-data", "ü.pkl"])
+def test_a_plain_name_is_one_on_every_system(name):
+    assert places.safe(name, windows=True) == places.safe(f"{name}/", windows=False) == name
+
+
+def test_a_server_that_lists_no_end_of_folders_is_left(tmp_path, monkeypatch):
+    class Endless(Shelf):
+        asked = 0
+
+        def listed(self, folder):
+            self.asked += 1
+            return [{"path": name, "is_dir": True} for name in "ab"]
+
+    monkeypatch.setattr(downloads, "MOST", 100)
+    endless = Endless({})
+    with pytest.raises(ServerError, match=rf"http://tracking\.test lists no end of folders for run {ID}"):
+        Client("http://tracking.test", transport=endless).download_artifacts(ID, "", tmp_path)
+    assert endless.asked <= 101
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_folder_with_links_in_a_circle_is_copied_once(tmp_path):
+    root, far = tmp_path / "root", tmp_path / "far"
+    for place in (root / "a", far):
+        place.mkdir(parents=True)
+        (place / "f").write_text("1")
+    for name, to in (("up", root), ("self", root / "a"), ("far", far)):
+        (root / "a" / name).symlink_to(to)
+    (far / "back").symlink_to(root)
+    (far / "itself").symlink_to(far)
+    copy = LocalFolder(root, "run r").download("", tmp_path / "copy")
+    assert contents(copy) == {"a/f": b"1", "a/far/f": b"1"}
 
 
 def test_a_download_that_breaks_off_leaves_no_half_file(scripted, tmp_path):

@@ -18,6 +18,7 @@ from fitscribe.records import (
     ExperimentNamed,
     Heatmap,
     Metrics,
+    ModelBegun,
     ModelLogged,
     Params,
     Record,
@@ -40,7 +41,8 @@ EVERY: list[Record] = [
     Tags(RUN, 5, {"gone": None, "set": "é"}),
     Drawing(RUN, 6, "c.png", Heatmap("t", "x", "y", ["r"], ["c"], [[math.nan]])),
     DatasetUsed(RUN, 7, "iris", "d1", context="train"),
-    ModelLogged(RUN, 8, "model", "{}"),
+    ModelBegun(RUN, 8, "m-" + "c" * 32, "model", {"C": "1.0"}),
+    ModelLogged(RUN, 8, "model", "{}", "digits", "m-" + "c" * 32),
     RunEnded(RUN, 9, "FINISHED"),
     ExperimentNamed(10, TO, "digits"),
 ]
@@ -92,7 +94,8 @@ def test_the_records_come_as_lines_in_order(events: Events, receiver: Receiver, 
     events.write(written)
     assert written.book.theirs(RUN) == RUN
     assert [line["type"] for line in receiver.lines] == [
-        *("run", "resumed", "params", "metrics", "tags", "drawing", "dataset", "model", "ended", "experiment")
+        *("run", "resumed", "params", "metrics", "tags", "drawing", "dataset", "model-begun", "model"),
+        *("ended", "experiment"),
     ]
     assert receiver.lines[3] == {
         "type": "metrics", "id": receiver.lines[3]["id"], "at": 4, "run": RUN, "step": 7,
@@ -178,7 +181,7 @@ def test_a_file_is_put_before_the_line_that_tells_of_it(
 ) -> None:
     (tmp_path / "snapshot").write_bytes(b"weights" * 100_000)
     served.trouble("drop-after", "artifacts")
-    events.write(parcel(EVERY[0], Artifact(RUN, 2, "a b/é?.bin", "snapshot"), EVERY[8]))
+    events.write(parcel(EVERY[0], Artifact(RUN, 2, "a b/é?.bin", "snapshot"), EVERY[9]))
     assert receiver.artifacts == {f"{RUN}/a b/é?.bin": b"weights" * 100_000}
     assert [line["type"] for line in receiver.lines] == ["run", "artifact", "ended"]
     told = receiver.lines[1]

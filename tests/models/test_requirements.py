@@ -12,6 +12,7 @@ import yaml
 
 from fitscribe.errors import MisuseError
 from fitscribe.models import requirements
+from fitscribe.models.given import given_requirements
 
 
 @pytest.fixture
@@ -91,8 +92,8 @@ def test_mlflow_comes_first_for_those_who_serve_the_model(monkeypatch):
 
 def test_requirements_of_the_users_own(tmp_path):
     (tmp_path / "needs.txt").write_text("# mine\n\na==1\n  b>2  \n")
-    assert requirements.given_requirements(tmp_path / "needs.txt") == ["a==1", "b>2"]
-    assert requirements.given_requirements(str(tmp_path / "needs.txt")) == ["a==1", "b>2"]
-    assert requirements.given_requirements(["a==1"]) == ["a==1"]
+    assert given_requirements(tmp_path / "needs.txt").lines == ("a==1", "b>2")
+    assert given_requirements(str(tmp_path / "needs.txt")).lines == ("a==1", "b>2")
+    assert given_requirements(["a==1"]).lines == ("a==1",)
     with pytest.raises(MisuseError, match=r"cannot read the requirements file 'none\.txt': No such file"):
-        requirements.given_requirements("none.txt")
+        given_requirements("none.txt")

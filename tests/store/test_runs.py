@@ -39,6 +39,7 @@ def test_a_run_is_answered_whole(post, get, folder):
         },
         "data": {"tags": [{"key": "a", "value": "b"}, {"key": "mlflow.runName", "value": "mine"}]},
         "inputs": {},
+        "outputs": {},
     }
     assert get("runs/get", run_id=run_id) == get("runs/get", run_uuid=run_id) == {"run": made}
 

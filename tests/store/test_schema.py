@@ -76,7 +76,7 @@ def test_postgresql_could_have_the_same_tables():
     words += [
         str(CreateIndex(index).compile(dialect=dialect)) for table in metadata.sorted_tables for index in table.indexes
     ]
-    assert len(words) == 12
+    assert len(words) > len(metadata.tables)
     assert not any("ROWID" in each or "AUTOINCREMENT" in each for each in words)
     assert "BIGSERIAL" in words[0]
 

@@ -27,10 +27,9 @@ def test_the_store_is_well_and_says_its_version(fresh, folder):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/api/2.0/mlflow/runs/outputs", 404),
-        ("POST", "/api/2.0/mlflow/logged-models", 404),
-        ("POST", "/api/2.0/mlflow/logged-models/search", 404),
-        ("POST", "/api/2.0/mlflow/registered-models/create", 404),
+        ("POST", "/api/2.0/mlflow/traces", 404),
+        ("PUT", "/api/2.0/mlflow/logged-models", 405),
+        ("POST", "/api/2.0/mlflow/logged-models//tags", 404),
         ("GET", "/api/3.0/mlflow/server-info", 404),
         ("POST", "/api/2.0/preview/mlflow/runs/create", 404),
         ("POST", "/api/2.0/mlflow/runs/create/", 404),

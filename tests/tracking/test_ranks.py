@@ -105,8 +105,9 @@ def test_a_training_on_another_rank_is_not_watched(second, recorder):
 
     @integration.around("fakelib:train")
     def train(call):
-        seen.append(call)
-        yield
+        with call.run():
+            seen.append(call)
+            yield
 
     from fitscribe.observing import observe
 

@@ -10,7 +10,7 @@ import click
 
 __all__ = ["main", "version"]
 
-COMMANDS = ("doctor", "runs", "sync")
+COMMANDS = ("doctor", "models", "runs", "sync")
 
 
 class Commands(click.Group):

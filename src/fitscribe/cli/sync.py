@@ -34,15 +34,14 @@ def command(directory: Path | None, to: str, dry_run: bool, dead_letters: bool, 
     Runs whose process died without ending them end as FAILED. What a living process has not delivered yet is its own
     business, unless --to says where a copy of it is to go. Ends with status 1 when something could not be sent.
     """
-    from fitscribe.cli import letters
+    from fitscribe.cli import letters, notices
     from fitscribe.journal.remains import journals
 
     journal = _journal(directory)
-    if dead_letters:
-        return letters.show(journal)
-    if again:
-        return letters.again(journal, _dialects(to))
+    if dead_letters or again:
+        return letters.show(journal) if dead_letters else letters.again(journal, _dialects(to))
     found = journals(journal)
+    told = dry_run or notices.tell(journal.parent)
     if not found:
         _say(f"nothing is left to be sent in {journal}")
         letters.mention(journal)
@@ -52,6 +51,8 @@ def command(directory: Path | None, to: str, dry_run: bool, dead_letters: bool, 
         letters.mention(journal)
     else:
         _Sync(journal, to).run(found)
+    if not told:
+        raise SystemExit(1)
     return None
 
 

@@ -25,10 +25,11 @@ class InStore(NamedTuple):
     path: str
 
 
-def place(uri: str, root: str, path: str) -> str | Path | InStore:
+def place(uri: str, root: str, path: str, depth: int = 0) -> str | Path | InStore:
     """Return the path of the PUT request for the artifact `path` of a run at `root`, or the file to copy to.
 
-    `uri` is the tracking URI. `ServerError`: from here nothing can be written there, and what to do about it.
+    `uri` is the tracking URI; `root` is that of something else that lies `depth` folders deeper than a run.
+    `ServerError`: from here nothing can be written there, and what to do about it.
     """
     checked = _checked(path)
     parts = urlsplit(root)
@@ -37,15 +38,15 @@ def place(uri: str, root: str, path: str) -> str | Path | InStore:
             raise unreachable(root, "is on another server than the tracking URI")
         return "/".join([ROUTE, *map(_quoted, [*parts.path.strip("/").split("/"), *checked])])
     if parts.scheme in ("", "file") or len(parts.scheme) == 1:  # C:\ is no scheme
-        return _folder(uri, root, parts.scheme).joinpath(*checked)
+        return _folder(uri, root, parts.scheme, depth).joinpath(*checked)
     if parts.scheme in ("http", "https", "runs", "models"):
         raise unreachable(root, f"is at {parts.scheme}:, where no run's files can be written")
     return InStore(root, "/".join(checked))
 
 
 def stored(experiment: str, theirs: str, path: str) -> str:
-    """Return the path of the PUT request for an artifact of a run in an embedded store."""
-    return "/".join([ROUTE, *map(_quoted, [experiment, theirs, "artifacts", *_checked(path)])])
+    """Return the path of the PUT request for an artifact of a run, or a model, in an embedded store."""
+    return "/".join([ROUTE, *map(_quoted, [*experiment.split("/"), theirs, "artifacts", *_checked(path)])])
 
 
 def copied(file: Path | bytes, target: Path) -> None:
@@ -78,13 +79,13 @@ def _quoted(segment: str) -> str:
     return quote(segment, safe="")
 
 
-def _folder(uri: str, root: str, scheme: str) -> Path:
+def _folder(uri: str, root: str, scheme: str, depth: int) -> Path:
     """Return the folder that a bare path means here, which need not be the one that the server means."""
     if not root:
         raise unreachable(root, "is empty")
     folder = Path(unquote(urlsplit(root).path) if scheme == "file" else root)
     # <store>/<experiment>/<run>/artifacts, of which the first upload makes all but the store; that, too, on one machine
-    above = [folder, *folder.parents][: 5 if loopback(uri) else 4]
+    above = [folder, *folder.parents][: (5 if loopback(uri) else 4) + depth]
     if not any(each.exists() for each in above if each != Path(folder.anchor)):
         raise unreachable(root, "is a folder that does not exist on this machine")
     return folder

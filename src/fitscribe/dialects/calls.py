@@ -14,7 +14,7 @@ from fitscribe.guard import inform
 from fitscribe.records import Record
 from fitscribe.transport import Transport
 
-__all__ = ["MISSING", "Calls", "Step"]
+__all__ = ["MISSING", "PREFIX", "TAKEN", "Calls", "Step"]
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 TAKEN = ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS")

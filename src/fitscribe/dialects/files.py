@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote
+
+import msgspec
 
 from fitscribe import charts, pace
 from fitscribe.dialects.answers import Broken, content
@@ -22,10 +25,19 @@ from fitscribe.guard import guarded
 from fitscribe.records import Artifact, Drawing
 from fitscribe.transport.objectstores import ObjectStore
 
-__all__ = ["Files"]
+__all__ = ["Files", "Home"]
 
 PATIENCE = 2.0  # seconds that a drawing stands back while the user trains
 LARGE = 16 << 20  # bytes from which on the server is asked whether it has them all
+
+
+class Home(NamedTuple):
+    """Where the files of a logged model go: its experiment, what the endpoint calls it, its artifact URI, its name."""
+
+    experiment: str
+    theirs: str
+    root: str
+    name: str
 
 
 class Files:
@@ -45,12 +57,23 @@ class Files:
     def _moving(self) -> None:
         self.moved = time.monotonic()
 
-    def upload(self, parcel: Parcel, record: Artifact) -> None:
-        """Upload a snapshot. `ServerError`: it is gone, or this endpoint cannot take it."""
+    def upload(self, parcel: Parcel, record: Artifact, home: Home | None = None) -> None:
+        """Upload a snapshot, as one of the run or of the model at `home`.
+
+        `ServerError`: it is gone, or this endpoint cannot take it.
+        """
         file = parcel.file(record)
         if not file.exists():
             raise ServerError(0, "", f"the snapshot {record.file} was removed before it was sent")
-        self.put(parcel, record.path, file)
+        path = record.path.removeprefix(f"{home.name}/") if home else record.path
+        body: Path | bytes = file
+        if record.model and record.path.endswith("/MLmodel"):
+            theirs = parcel.book.theirs(parcel.run)
+            ids = {"model_id": home.theirs} if home else {}
+            if home and not self.calls.local:  # an embedded store may be moved
+                ids["artifact_path"] = home.root
+            body = with_ids(file.read_bytes(), {**ids, "run_id": theirs})
+        self.put(parcel, path, body, home)
 
     def draw(self, parcel: Parcel, record: Drawing) -> None:
         """Draw a chart and upload it; without matplotlib it is left out."""
@@ -61,15 +84,16 @@ class Files:
         if picture is not None:
             self.put(parcel, record.path, picture)
 
-    def put(self, parcel: Parcel, path: str, body: Path | bytes) -> None:
-        """Let the run have an artifact. `TransportError`: later; `ServerError`: never."""
-        target = self._place(parcel, path)
+    def put(self, parcel: Parcel, path: str, body: Path | bytes, home: Home | None = None) -> None:
+        """Let the run, or the model at `home`, have an artifact. `TransportError`: later; `ServerError`: never."""
+        target = self._place(parcel, path, home)
         if isinstance(target, InStore):
             with _as_file(body, target.path) as file:
                 ObjectStore(target.root, self._moving).put(file, target.path)
         elif isinstance(target, Path):
-            root = self.runs.home(parcel)[1]
-            self._shared.write(body, target, parcel.book.theirs(parcel.run), root, path)
+            root = home.root if home else self.runs.home(parcel)[1]
+            theirs = home.theirs if home else parcel.book.theirs(parcel.run)
+            self._shared.write(body, target, theirs, root, path, of_model=home is not None)
         else:
             self._send(parcel, target, body)
 
@@ -92,7 +116,11 @@ class Files:
                 if each.get("path") == name and there != size:
                     raise Broken(f"{self.calls.uri} has {there} of {size} bytes of {name} after its upload")
 
-    def _place(self, parcel: Parcel, path: str) -> str | Path | InStore:
+    def _place(self, parcel: Parcel, path: str, home: Home | None) -> str | Path | InStore:
+        if home is not None:
+            if self.calls.local:
+                return stored(f"{home.experiment}/models", home.theirs, path)
+            return place(self.calls.uri, home.root, path, depth=1)
         experiment, root = self.runs.home(parcel)
         if self.calls.local:
             return stored(experiment, parcel.book.theirs(parcel.run), path)
@@ -108,3 +136,15 @@ def _as_file(body: Path | bytes, path: str) -> Iterator[Path]:
         file = Path(folder, f"content{PurePosixPath(path).suffix}")
         file.write_bytes(body)
         yield file
+
+
+def with_ids(mlmodel: bytes, ids: Mapping[str, str]) -> bytes:
+    """Return an MLmodel file with other ids in it, sorted by key as before; what else it says stays byte for byte."""
+    parts: dict[str, str] = {}
+    key = ""
+    for line in mlmodel.decode("utf-8").splitlines(keepends=True):
+        if line[0] not in " \t\r\n-":  # else it goes on with the value of the key before
+            key = line.partition(":")[0]
+        parts[key] = parts.get(key, "") + line
+    parts |= {key: f"{key}: {msgspec.json.encode(value).decode()}\n" for key, value in ids.items()}
+    return "".join(parts[key] for key in sorted(parts)).encode("utf-8")

@@ -21,6 +21,7 @@ from fitscribe.records import (
     Heatmap,
     Lines,
     Metrics,
+    ModelBegun,
     ModelLogged,
     Params,
     Record,
@@ -84,12 +85,16 @@ class TagsLine(_Line, tag="tags"):
 
 
 class ArtifactLine(_Line, tag="artifact"):
-    """A file was put to `artifacts/<run>/<path>`, unless `stored` is false: then the receiver takes no files."""
+    """A file was put to `artifacts/<run>/<path>`, unless `stored` is false: then the receiver takes no files.
+
+    It is one of the files of the model with the id `model`, unless that is empty.
+    """
 
     run: str
     path: str
     size: int  # bytes
     stored: bool
+    model: str
 
 
 class LinesChart(msgspec.Struct, tag_field="type", tag="lines"):
@@ -144,6 +149,15 @@ class DatasetLine(_Line, tag="dataset"):
     context: str
 
 
+class ModelBegunLine(_Line, tag="model-begun"):
+    """A model begins, whose files will lie below `path`; without `params` those of the run are its own."""
+
+    run: str
+    model: str  # m- and 32 hex characters
+    path: str
+    params: dict[str, str]
+
+
 class ModelLine(_Line, tag="model"):
     """The artifacts below `path` are a model; `mlmodel` is its MLmodel file as JSON text."""
 
@@ -151,6 +165,7 @@ class ModelLine(_Line, tag="model"):
     path: str
     mlmodel: str
     register_as: str
+    model: str  # the id under which it began, or empty
 
 
 class EndedLine(_Line, tag="ended"):
@@ -168,7 +183,7 @@ class ExperimentLine(_Line, tag="experiment"):
 
 Line: TypeAlias = (
     RunLine | ResumedLine | ParamsLine | MetricsLine | TagsLine | ArtifactLine | DrawingLine | DatasetLine
-    | ModelLine | EndedLine | ExperimentLine
+    | ModelBegunLine | ModelLine | EndedLine | ExperimentLine
 )  # fmt: skip
 
 LINES: dict[type, Any] = {
@@ -180,6 +195,7 @@ LINES: dict[type, Any] = {
     Artifact: ArtifactLine,
     Drawing: DrawingLine,
     DatasetUsed: DatasetLine,
+    ModelBegun: ModelBegunLine,
     ModelLogged: ModelLine,
     RunEnded: EndedLine,
     ExperimentNamed: ExperimentLine,

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from fitscribe.dialects.answers import Absent, Broken, Poison
 from fitscribe.dialects.batches import INT64, Item, items
 from fitscribe.dialects.calls import MISSING, Calls, Step
 from fitscribe.dialects.files import Files
+from fitscribe.dialects.finished import Finished
 from fitscribe.dialects.kept import DATASETS, Kept
+from fitscribe.dialects.logged import Logged
 from fitscribe.dialects.parcels import Parcel
 from fitscribe.dialects.runs import LAST_RUNG, Runs
+from fitscribe.dialects.told import Told
 from fitscribe.dialects.trials import Trials
 from fitscribe.dialects.values import Values
 from fitscribe.errors import ServerError
@@ -25,6 +26,7 @@ from fitscribe.records import (
     Drawing,
     ExperimentNamed,
     Metrics,
+    ModelBegun,
     ModelLogged,
     Params,
     Record,
@@ -51,10 +53,13 @@ class MLflow:
         """Speak over `transport` to the endpoint with the canonical tracking URI `uri`."""
         self.transport = transport
         self.calls = Calls(transport, uri)
-        self.runs = Runs(self.calls)
-        self.values = Values(self.calls, self.runs)
+        self.told = Told()
+        self.runs = Runs(self.calls, self.told)
+        self.values = Values(self.calls, self.runs, self.told)
         self.files = Files(self.calls, self.runs)
         self.kept = Kept(self.calls, self.runs, self.files)
+        self.logged = Logged(self.calls, self.runs, self.told)
+        self.finished = Finished(self.calls, self.logged)
         self.trials = Trials(self.calls, self.runs, self.files)
         self.parallel = 1 if self.calls.local else 8  # the embedded store writes one thing at a time
 
@@ -136,13 +141,18 @@ class MLflow:
                 if t not in there
             ),
             *(
+                Step(partial(self.logged.begin, parcel, r), [], otherwise=partial(self.logged.as_artifacts, r))
+                for r in _of(parcel, ModelBegun)
+            ),
+            *(
                 Step(partial(self._file, parcel, r), [r], upload=True)
                 for r in parcel.records
                 if isinstance(r, Artifact | Drawing)
             ),
             Step(partial(self.kept.steps, parcel), []),
-            *(Step(partial(self._model, parcel, r), [r]) for r in _of(parcel, ModelLogged)),
+            *(Step(partial(self.finished.steps, parcel, r), [r]) for r in _of(parcel, ModelLogged)),
             *self._status(parcel),
+            *(Step(partial(self.finished.register, parcel, r), [r]) for r in _of(parcel, ModelLogged) if r.register_as),
         ]
 
     def _first(self, parcel: Parcel, tags: list[Item]) -> list[Step]:
@@ -183,10 +193,11 @@ class MLflow:
 
     def _use(self, parcel: Parcel, datasets: Sequence[DatasetUsed]) -> None:
         told = [_input(each) for each in datasets]
-        body = {"run_id": parcel.book.theirs(parcel.run), "datasets": told}
+        body: dict[str, Any] = {"run_id": parcel.book.theirs(parcel.run), "datasets": told}
         if not self.calls.offers("log-inputs", f"datasets are in the artifact {DATASETS}", "runs/log-inputs", body):
             for record in datasets:
                 parcel.keep(DATASETS, [_input(record)], record)
+        self.told.used(body["run_id"], datasets)
 
     def _untag(self, parcel: Parcel, key: str) -> None:
         body = {"run_id": parcel.book.theirs(parcel.run), "key": key}
@@ -201,20 +212,19 @@ class MLflow:
             if isinstance(record, Drawing):
                 self.files.draw(parcel, record)
             elif not self.kept.takes_in(parcel, record):
-                self.files.upload(parcel, record)
+                self._upload(parcel, record)
         except Absent as error:
             if error.code:
                 raise
             raise Broken(f"{self.calls.uri} answered {error.status} ({error.message}) to {record.path}") from None
 
-    def _model(self, parcel: Parcel, record: ModelLogged) -> None:
-        if record.register_as:
-            words = f"registering the model as {record.register_as!r} is not supported yet; its files are in the run"
-            parcel.refuse([record], words)
-        theirs = parcel.book.theirs(parcel.run)
-        mlmodel = {**msgspec.json.decode(record.mlmodel), "run_id": theirs, "artifact_path": record.path}
-        body = {"run_id": theirs, "model_json": msgspec.json.encode(mlmodel).decode()}
-        self.calls.offers("log-model", "models are there as artifacts alone", "runs/log-model", body)
+    def _upload(self, parcel: Parcel, record: Artifact) -> None:
+        home = self.logged.home(parcel, record.model)
+        try:
+            self.files.upload(parcel, record, home)
+        except ServerError:
+            self.finished.spoil(record)
+            raise
 
     def _status(self, parcel: Parcel) -> list[Step]:
         """Return the step to the last status alone."""
@@ -224,7 +234,10 @@ class MLflow:
         last = turns[-1]
         if isinstance(last, RunResumed):
             return [Step(partial(self.runs.reopen, parcel, last.at), turns)]
-        return [Step(partial(self.runs.update, parcel, status=last.status, end_time=last.at), turns)]
+        return [
+            Step(partial(self.finished.late, parcel), []),
+            Step(partial(self.runs.update, parcel, status=last.status, end_time=last.at), turns),
+        ]
 
 
 def _of(parcel: Parcel, kind: type[R]) -> list[R]:

@@ -66,6 +66,7 @@ class AddressBook:
         self._known: dict[str, Address] = {}
         self._owners: dict[str, str] = {}
         self._below: dict[str, list[str]] = {}
+        self.models: dict[str, str] = {}  # what endpoints call models of ours, of this process alone
         for address in known:
             self.add(address)
         self.changed = threading.Condition()

@@ -13,6 +13,7 @@ from fitscribe.dialects.batches import Item
 from fitscribe.dialects.calls import Calls
 from fitscribe.dialects.ghosts import KEY, Ghosts
 from fitscribe.dialects.parcels import Parcel
+from fitscribe.dialects.told import Told
 from fitscribe.errors import ServerError, TransportError
 from fitscribe.records import RunStarted
 from fitscribe.transport import Unsent
@@ -28,9 +29,9 @@ NAME = "mlflow.runName"
 class Runs:
     """The runs of one endpoint; `home` knows of each where its artifacts go."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, told: Told) -> None:
         """Make no call yet."""
-        self.calls = calls
+        self.calls, self.told = calls, told
         self.ghosts = Ghosts(calls)
         self._homes: dict[str, tuple[str, str]] = {}
         self._creating = threading.Lock()
@@ -59,6 +60,8 @@ class Runs:
         given = [{**said, **placing}, placing, {}][rung] | {KEY: started.run}
         info = self._created(parcel, _body(started, experiment, given), experiment)
         self._learn(parcel, info)
+        if not (started.resume or address.doubt):
+            self.told.began(str(info["run_id"]), {**said, **placing})
         if started.resume and self.calls.local:
             return self._reopened(parcel, started, info, said)
         return _items({key: value for key, value in {**said, **placing}.items() if key not in given}, started.at)
@@ -89,6 +92,7 @@ class Runs:
         self.calls.need("POST", "runs/update", {"run_id": theirs, **fields})
         if fields["status"] != "RUNNING":
             self._homes.pop(theirs, None)
+            self.told.forget(theirs)
 
     def reopen(self, parcel: Parcel, at: int, found: Mapping[str, Any] | None = None) -> None:
         """Set the run RUNNING that was taken up `at` that time (milliseconds); one that ended later stays ended."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fitscribe.dialects.answers import Absent
@@ -13,7 +15,7 @@ from fitscribe.errors import ServerError, TransportError
 
 __all__ = ["SharedFolders"]
 
-ABOVE = 3  # folders of a store's path that belong to one run: <experiment>/<run>/artifacts
+ABOVE = 3  # folders of a store's path that belong to one run: <experiment>/<run>/artifacts; one more of a model
 PATIENCE = 30.0  # seconds that a network file system may take to show a new file to the other machine
 
 
@@ -26,24 +28,26 @@ class SharedFolders:
         self._known: dict[Path, bool] = {}
         self._since: dict[Path, float] = {}
 
-    def write(self, file: Path | bytes, target: Path, theirs: str, root: str, path: str) -> None:
-        """Copy an artifact to `target`, which is `path` in the folder `root` of the run that they call `theirs`.
+    def write(
+        self, file: Path | bytes, target: Path, theirs: str, root: str, path: str, *, of_model: bool = False
+    ) -> None:
+        """Copy an artifact to `target`, which is `path` in the folder `root` of the run, or model, they call `theirs`.
 
         `ServerError`: that folder is of the server's machine alone; nothing is left of the attempt here.
         `TransportError`: it may work later.
         """
-        store = target.parents[len(Path(path).parts) - 1 + ABOVE]
+        store = target.parents[len(Path(path).parts) - 1 + ABOVE + of_model]
         shared = self._known.get(store)
         if shared is False:
             raise unreachable(root, "is a folder of the server's machine, and another one here")
         new = _missing(target.parent) if shared is None else []
         _copy(file, target)
         if shared is None:
-            self._try(store, target, new, theirs, root, path)
+            self._try(store, target, new, root, partial(self._seen, theirs, path, of_model))
 
-    def _try(self, store: Path, target: Path, new: list[Path], theirs: str, root: str, path: str) -> None:
+    def _try(self, store: Path, target: Path, new: list[Path], root: str, seen: Callable[[], bool]) -> None:
         try:
-            shared = self._seen(theirs, path)
+            shared = seen()
         except TransportError:
             _take_back(target, new)
             raise
@@ -56,12 +60,16 @@ class SharedFolders:
             raise unreachable(root, "is a folder of the server's machine, and another one here")
         self._known[store] = True
 
-    def _seen(self, theirs: str, path: str) -> bool:
+    def _seen(self, theirs: str, path: str, of_model: bool) -> bool:
         """Ask the server whether it sees the file; one that cannot tell is believed when it is on this machine."""
         folder = path.rpartition("/")[0]
         question = {"run_id": theirs, **({"path": folder} if folder else {})}
+        tail = "artifacts/list"
+        if of_model:
+            question = {"artifact_directory_path": folder} if folder else {}
+            tail = f"logged-models/{theirs}/artifacts/directories"
         try:
-            found = self.calls.ask("GET", "artifacts/list", question).get("files") or []
+            found = self.calls.ask("GET", tail, question).get("files") or []
         except Absent:
             return loopback(self.calls.uri)
         except ServerError:

@@ -12,6 +12,7 @@ from fitscribe.dialects.kept import PARAMS, TAGS, cut
 from fitscribe.dialects.limits import Limits, lengths, room
 from fitscribe.dialects.parcels import Parcel
 from fitscribe.dialects.runs import Runs
+from fitscribe.dialects.told import Told
 from fitscribe.errors import ServerError
 from fitscribe.guard import warn_once
 from fitscribe.values import KEY_LIMIT, legal_key, shortened
@@ -29,9 +30,9 @@ WHOLE = {"params": PARAMS, "tags": TAGS}
 class Values:
     """Writes batches to one endpoint, and remembers what it never takes, and how much it takes at once."""
 
-    def __init__(self, calls: Calls, runs: Runs) -> None:
+    def __init__(self, calls: Calls, runs: Runs, told: Told) -> None:
         """Make no call yet."""
-        self.calls, self.runs, self.limits = calls, runs, Limits()
+        self.calls, self.runs, self.told, self.limits = calls, runs, told, Limits()
         self._refusals: dict[str, int] = {}
         self._room: dict[str, int] = {}  # how many params a run may have, where that was learned
 
@@ -175,6 +176,7 @@ class Values:
         return Batch([item for item in batch.items if item not in beyond])
 
     def _taken(self, parcel: Parcel, batch: Batch) -> None:
+        self.told.taken(parcel.book.theirs(parcel.run), batch.items)
         for item in batch.items if self._refusals else ():
             self._refusals.pop(item.key, None)
         if parcel.params is not None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fitscribe.entities.enumerations import LifecycleStage, RunStatus, SourceType, ViewType
+from fitscribe.entities.enumerations import LifecycleStage, LoggedModelStatus, RunStatus, SourceType, ViewType
 
 __all__ = [
     "Dataset",
@@ -17,8 +17,10 @@ __all__ = [
     "FileInfo",
     "InputTag",
     "LifecycleStage",
+    "LoggedModel",
     "LoggedModelInput",
     "LoggedModelOutput",
+    "LoggedModelStatus",
     "Metric",
     "PagedList",
     "Param",
@@ -155,6 +157,29 @@ class DatasetInput(Entity, frozen=True):
     def to_dictionary(self) -> dict[str, Any]:
         """Return the dataset's attributes, and the tags by key."""
         return {"dataset": self.dataset.to_dictionary(), "tags": {tag.key: tag.value for tag in self.tags}}
+
+
+class LoggedModel(Entity, frozen=True):
+    """A model with its files at `artifact_location`; times in milliseconds since 1970."""
+
+    model_id: str
+    name: str = ""
+    experiment_id: str = ""
+    artifact_location: str = ""
+    creation_timestamp: int = 0
+    last_updated_timestamp: int = 0
+    model_type: str = ""
+    source_run_id: str = ""
+    status: LoggedModelStatus = LoggedModelStatus.UNSPECIFIED
+    status_message: str = ""
+    tags: dict[str, str] = {}
+    params: dict[str, str] = {}
+    metrics: list[Metric] = []
+
+    @property
+    def model_uri(self) -> str:
+        """The URI to load it from, here or in MLflow."""
+        return f"models:/{self.model_id}"
 
 
 class LoggedModelInput(Entity, frozen=True):

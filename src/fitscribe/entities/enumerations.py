@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 from fitscribe.errors import MisuseError
 
-__all__ = ["LifecycleStage", "RunStatus", "SourceType", "ViewType"]
+__all__ = ["LifecycleStage", "LoggedModelStatus", "RunStatus", "SourceType", "ViewType"]
 
 
 class Words:
@@ -66,3 +67,17 @@ class LifecycleStage:
 
     ACTIVE = "active"
     DELETED = "deleted"
+
+
+class LoggedModelStatus(StrEnum):
+    """How far a model is; equal to its text, such as "READY"."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "UPLOAD_FAILED"
+
+    @staticmethod
+    def is_finalized(status: LoggedModelStatus) -> bool:
+        """True when nothing more will come: it is ready, or failed."""
+        return status in (LoggedModelStatus.READY, LoggedModelStatus.FAILED)

@@ -12,7 +12,16 @@ import msgspec
 from fitscribe.errors import MisuseError
 from fitscribe.models.kinds import is_a, is_array, is_null, kind_of
 
-__all__ = ["EXAMPLE_FILE", "ROWS", "SERVING_FILE", "Example", "first_rows", "input_example"]
+__all__ = [
+    "EXAMPLE_FILE",
+    "ROWS",
+    "SERVING_FILE",
+    "Example",
+    "convert_input_example_to_serving_input",
+    "first_rows",
+    "input_example",
+    "with_params",
+]
 
 EXAMPLE_FILE = "input_example.json"
 SERVING_FILE = "serving_input_example.json"
@@ -47,9 +56,36 @@ def first_rows(data: Any, rows: int = ROWS) -> Any:
     return data if kind in ("mapping", "other") else data[:rows]
 
 
+def with_params(data: Any) -> tuple[Any, dict[str, Any] | None]:
+    """Split `(data, {param: value})`, as MLflow has examples with inference params; other data comes back alone."""
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], dict):
+        return data
+    return data, None
+
+
 def input_example(data: Any, rows: int = ROWS) -> Example:
-    """Return the first rows of data as an example. `MisuseError`: data that has no JSON form."""
-    sample = first_rows(data, rows)
+    """Return the first rows of data as an example; `(data, params)` is one with inference params.
+
+    `MisuseError`: data that has no JSON form.
+    """
+    data, params = with_params(data)
+    made = _of_rows(first_rows(data, rows))
+    if params is None:
+        return made
+    given = _plain(params)
+    inputs = {"inputs": json.loads(made.example), "params": given}
+    return _example({**made.info, "params": "true"}, inputs, {**json.loads(made.serving), "params": given})
+
+
+def convert_input_example_to_serving_input(input_example: Any) -> str | None:
+    """Return an example as the JSON text that a scoring server takes; None for None."""
+    return None if input_example is None else _made(input_example).serving
+
+
+_made = input_example
+
+
+def _of_rows(sample: Any) -> Example:
     kind = kind_of(sample)
     if kind in ("frame", "series", "polars frame", "polars series", "arrow"):
         return _frame(kind, sample)

@@ -8,10 +8,12 @@ import platform
 import uuid
 from functools import cache
 from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fitscribe.errors import MisuseError, NotFoundError
+from fitscribe.models import yamls
+from fitscribe.models.inside import inside
 
 __all__ = [
     "ENVIRONMENT",
@@ -21,6 +23,7 @@ __all__ = [
     "file_inside",
     "fresh_folder",
     "mlmodel_text",
+    "model_folder",
     "new_mlmodel",
     "read_mlmodel",
     "write_files",
@@ -28,7 +31,7 @@ __all__ = [
 
 MLMODEL = "MLmodel"
 REQUIREMENTS = "requirements.txt"
-CONDA, PYTHON_ENV = "conda.yaml", "python_env.yaml"
+CONDA, PYTHON_ENV, CONSTRAINTS = "conda.yaml", "python_env.yaml", "constraints.txt"
 
 ENVIRONMENT = {"conda": CONDA, "virtualenv": PYTHON_ENV}
 
@@ -55,8 +58,17 @@ def new_mlmodel(flavors: dict[str, Any], signature: dict[str, str | None] | None
     return content
 
 
-def environment_files(requirements: list[str]) -> dict[str, str]:
-    """Return requirements.txt, conda.yaml and python_env.yaml as text by name, for this Python."""
+def environment_files(
+    requirements: list[str], conda: dict[str, Any] | None = None, constraints: list[str] | None = None
+) -> dict[str, str]:
+    """Return requirements.txt, conda.yaml and python_env.yaml as text by name, for this Python.
+
+    A `conda` environment of the user's own takes the place of ours, with these requirements for pip. There is a
+    constraints.txt if there are `constraints`.
+    """
+    limits = {CONSTRAINTS: "\n".join(constraints)} if constraints else {}
+    if constraints:
+        requirements = [*requirements, f"-c {CONSTRAINTS}"]
     python = platform.python_version()
     build = {name: _version(name) for name in ("pip", "setuptools", "wheel")}
     virtualenv = {
@@ -66,12 +78,10 @@ def environment_files(requirements: list[str]) -> dict[str, str]:
     }
     # conda's channels get a new pip later than the index of packages does
     pip = f"pip<={build['pip']}" if build["pip"] else "pip"
-    conda = {
-        "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", pip, {"pip": requirements}],
-        "name": "mlflow-env",
-    }
-    return {REQUIREMENTS: "\n".join(requirements), CONDA: _yaml(conda), PYTHON_ENV: _yaml(virtualenv)}
+    if conda is None:
+        conda = {"channels": ["conda-forge"], "dependencies": [f"python={python}", pip], "name": "mlflow-env"}
+    conda = {**conda, "dependencies": [*conda["dependencies"], {"pip": requirements}]}
+    return {REQUIREMENTS: "\n".join(requirements), CONDA: _yaml(conda), PYTHON_ENV: _yaml(virtualenv), **limits}
 
 
 @cache
@@ -98,31 +108,33 @@ def mlmodel_text(content: dict[str, Any]) -> str:
     return _yaml(dict(sorted(content.items())))
 
 
+def model_folder(path: str | Path) -> Path:
+    """Return a model's folder, for that or for its MLmodel file. `NotFoundError`: there is no such file."""
+    place = Path(path)
+    if place.name == MLMODEL and place.is_file():
+        place = place.parent
+    if not (place / MLMODEL).is_file():
+        raise NotFoundError(f"no model in {str(place)!r}: it has no file {MLMODEL}")
+    return place
+
+
 def read_mlmodel(folder: Path) -> dict[str, Any]:
     """Read a folder's MLmodel file. `NotFoundError`: there is none; `MisuseError`: it holds no model."""
-    import yaml
-
     try:
-        text = (folder / MLMODEL).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+        content = yamls.read(folder / MLMODEL)
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # the last: a link to itself
         raise NotFoundError(f"no model in {str(folder)!r}: it has no file {MLMODEL}") from None
-    try:
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise MisuseError(f"the file {MLMODEL} in {str(folder)!r} is no YAML: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("flavors"), dict):
+    flavors = content.get("flavors") if isinstance(content, dict) else None
+    if not isinstance(flavors, dict) or not all(isinstance(one, dict) for one in flavors.values()):
         raise MisuseError(f"the file {MLMODEL} in {str(folder)!r} names no flavors, so there is nothing to load")
-    return content
+    return dict(content)
 
 
 def file_inside(folder: Path, name: object) -> Path:
     """Return the file of that name in a model's folder. `MisuseError`: there is none, or it lies outside."""
-    parts = PurePosixPath(name).parts if isinstance(name, str) else ()
-    file = folder.joinpath(*parts)
-    if not parts or not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
-        raise MisuseError(
-            f"the file {MLMODEL} in {str(folder)!r} names {name!r} as the model; no such file is in there"
-        )
+    file = inside(folder, name)
+    if not file.is_file():
+        raise MisuseError(f"the model in {str(folder)!r} names {name!r}; no such file is in there")
     return file
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, Literal, TypeAlias, get_args
 
-from fitscribe.errors import MisuseError, Unavailable
-from fitscribe.guard import quietly
+from fitscribe.errors import FitscribeError, MisuseError, Unavailable
+from fitscribe.guard import outcome, quietly
 
-__all__ = ["Format", "check_format", "dump", "load", "modules_of", "unknown_types"]
+__all__ = ["Format", "check_format", "dump", "load", "modules_of", "noting_pickler", "unknown_types"]
 
 Format: TypeAlias = Literal["cloudpickle", "pickle", "skops"]
 
@@ -58,7 +58,7 @@ def dump(
 def modules_of(model: object) -> set[str]:
     """Return the names of the modules that loading this model from a pickle imports; nothing is written."""
     modules: set[str] = set()
-    _pickler("cloudpickle")(_Nowhere(), modules).dump(model)
+    noting_pickler("cloudpickle")(_Nowhere(), modules).dump(model)
     return modules
 
 
@@ -99,7 +99,7 @@ class _Bounded:
 def _dump_pickle(model: object, stream: Any, serialization_format: Format) -> set[str]:
     modules: set[str] = set()
     try:
-        _pickler(serialization_format)(stream, modules).dump(model)
+        noting_pickler(serialization_format)(stream, modules).dump(model)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         hint = "; serialization_format='cloudpickle' takes functions and classes of the script itself"
         raise MisuseError(
@@ -109,7 +109,7 @@ def _dump_pickle(model: object, stream: Any, serialization_format: Format) -> se
 
 
 @cache
-def _pickler(serialization_format: Format) -> Any:
+def noting_pickler(serialization_format: Format) -> Any:
     """Make a pickler that notes the module of every class, function and module that it writes by name.
 
     Each passes `reducer_override` when it is first written. Reading the names back out of the file would cost
@@ -122,8 +122,8 @@ def _pickler(serialization_format: Format) -> Any:
     override = getattr(parent, "reducer_override", None)
 
     class Noting(parent):  # type: ignore[misc]
-        def __init__(self, stream: IO[bytes], modules: set[str]) -> None:
-            super().__init__(stream, protocol=PROTOCOL)
+        def __init__(self, stream: IO[bytes], modules: set[str], protocol: int = PROTOCOL) -> None:
+            super().__init__(stream, protocol=protocol)
             self.modules = modules
             self.nameless: set[type] = set()  # types whose objects have no name, as nearly all have not
 
@@ -192,7 +192,14 @@ def _is_named(name: str, trusted: tuple[str, ...]) -> bool:
 def _check_trusted(file: Path, trusted: Iterable[str], how: str) -> None:
     # What a file says about its own trust is never read: whoever wrote the file wrote that as well.
     trusted = tuple(trusted)
-    unknown = sorted(name for name in unknown_types(file) if not _is_named(name, trusted))
+    if not zipfile.is_zipfile(file):
+        raise MisuseError(f"{str(file)!r} is no skops file")
+    types = outcome(unknown_types, file)
+    if isinstance(types, FitscribeError):
+        raise types
+    if isinstance(types, Exception):
+        raise MisuseError(f"{str(file)!r} is no skops file: {types}") from types
+    unknown = sorted(name for name in types if not _is_named(name, trusted))
     if unknown:
         raise MisuseError(
             f"the skops file {file.name} holds types that skops does not know: {', '.join(unknown)}; "

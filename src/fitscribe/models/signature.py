@@ -25,7 +25,7 @@ from fitscribe.models.columns import (
 )
 from fitscribe.models.kinds import Kind, is_null, kind_of
 
-__all__ = ["ModelSignature", "infer_signature", "schema_of"]
+__all__ = ["ModelSignature", "as_signature", "infer_signature", "schema_of"]
 
 
 class ModelSignature(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,6 +45,17 @@ class ModelSignature(msgspec.Struct, frozen=True, omit_defaults=True):
         """Read what `to_dict` returns, or what stands in an MLmodel file of MLflow's."""
         names = ("inputs", "outputs", "params")
         return cls(**{name: json.loads(text) for name in names if (text := parts.get(name))})
+
+
+def as_signature(given: Any) -> ModelSignature | None:
+    """Read a signature of ours or of MLflow's, or their dict; None for None and False. `MisuseError`: it is none."""
+    if given is None or given is False or isinstance(given, ModelSignature):
+        return given or None
+    try:
+        return ModelSignature.from_dict(given if isinstance(given, dict) else given.to_dict())
+    except (TypeError, ValueError, AttributeError):
+        words = f"signature={given!r:.80} is no signature; make one by infer_signature(inputs, outputs)"
+        raise MisuseError(words) from None
 
 
 def infer_signature(

@@ -1,224 +1,128 @@
-"""The scikit-learn flavor: a fitted estimator to a model directory that MLflow reads as well, and back."""
+"""The scikit-learn flavor: a fitted estimator to a file that MLflow reads as well, and back."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
-from fitscribe.errors import MisuseError, NotBuiltYet
-from fitscribe.guard import guarded, quietly
-from fitscribe.models import examples, serialization
-from fitscribe.models.examples import Example
-from fitscribe.models.format import (
-    ENVIRONMENT,
-    MLMODEL,
-    environment_files,
-    file_inside,
-    fresh_folder,
-    mlmodel_text,
-    new_mlmodel,
-    read_mlmodel,
-    write_files,
-)
-from fitscribe.models.requirements import given_requirements, requirements_for, with_mlflow
+from fitscribe.errors import MisuseError
+from fitscribe.guard import quietly
+from fitscribe.models import directory, serialization
+from fitscribe.models.format import file_inside
 from fitscribe.models.serialization import Format
-from fitscribe.models.signature import ModelSignature, infer_signature
+from fitscribe.models.written import Written
 
-__all__ = [
-    "PickledModel",
-    "default_requirements",
-    "describe",
-    "file_name",
-    "load_model",
-    "model_files",
-    "pickle_model",
-    "save_model",
-]
+__all__ = ["Predictor", "answers", "check", "file_name", "load", "load_model", "predictor", "runs_code", "write"]
+
+_TOOLS: dict[str, tuple[str, ...]] = {"cloudpickle": ("cloudpickle",), "skops": ("skops",), "pickle": ()}
 
 
-class PickledModel(msgspec.Struct, frozen=True):
-    """All that must be learned of a model while it is at hand; the rest may be written later, elsewhere."""
-
-    file: str  # name in the model directory
-    serialization_format: Format
-    size: int  # bytes
-    modules: tuple[str, ...]  # that loading it imports
-    predict_fn: str  # empty: the model has no such method
-    sklearn_version: str
-    trusted: tuple[str, ...] = ()
-
-
-def file_name(serialization_format: Format) -> str:
+def file_name(serialization_format: str) -> str:
     """Return the name that a model's own file has in a model directory."""
     return "model.skops" if serialization_format == "skops" else "model.pkl"
 
 
-def pickle_model(
-    sk_model: Any,
-    file: str | Path,
-    serialization_format: Format = "cloudpickle",
+def check(serialization_format: str = "cloudpickle", **options: Any) -> None:
+    """Raise `MisuseError` for options that `write` will refuse whatever the model is."""
+    serialization.check_format(serialization_format)
+
+
+def write(
+    model: Any,
+    folder: Path,
     *,
+    serialization_format: Format = "cloudpickle",
     pyfunc_predict_fn: str = "predict",
     skops_trusted_types: Iterable[str] = (),
     limit: float | None = None,
-) -> PickledModel:
-    """Write a model to a file, now; this is all that has to happen before the user's code goes on.
+) -> Written:
+    """Write a model into a folder, now; this is all that has to happen before the user's code goes on.
 
     After an error there is no file. `MisuseError`: the model cannot be written in this format, or has more than `limit`
     bytes.
     """
     import sklearn
 
-    file, trusted = Path(file), tuple(skops_trusted_types)
-    modules = serialization.dump(sk_model, file, serialization_format, trusted, limit)
-    if serialization_format == "skops" and any(name.endswith(".*") for name in trusted):
+    if model is None:
+        raise MisuseError("the model is None; give a fitted estimator")
+    name, trusted = file_name(serialization_format), tuple(skops_trusted_types)
+    file = folder / name
+    modules = serialization.dump(model, file, serialization_format, trusted, limit)
+    if serialization_format == "skops" and any(one.endswith(".*") for one in trusted):
         trusted = tuple(serialization.unknown_types(file))
-    return PickledModel(
-        file=file_name(serialization_format),
-        serialization_format=serialization_format,
-        size=file.stat().st_size,
-        modules=tuple(sorted(modules)),
-        predict_fn=pyfunc_predict_fn if quietly(getattr, sk_model, pyfunc_predict_fn, default=None) else "",
-        sklearn_version=str(sklearn.__version__),
-        trusted=trusted,
-    )
-
-
-def describe(
-    model: PickledModel,
-    *,
-    signature: ModelSignature | None = None,
-    example: Example | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    run_id: str = "",
-    artifact_path: str = "",
-) -> dict[str, Any]:
-    """Return the content of the MLmodel file; the model itself is not needed any more."""
-    flavors: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "sklearn": {
             "code": None,
-            "pickled_model": model.file,
-            "serialization_format": model.serialization_format,
-            "sklearn_version": model.sklearn_version,
-            "skops_trusted_types": list(model.trusted) or None,  # read by MLflow's loader, never by ours
+            "pickled_model": name,
+            "serialization_format": serialization_format,
+            "sklearn_version": str(sklearn.__version__),
+            "skops_trusted_types": list(trusted) or None,  # read by MLflow's loader, never by ours
         }
     }
-    if model.predict_fn:
-        flavors["python_function"] = {
-            "env": dict(ENVIRONMENT),
+    if quietly(getattr, model, pyfunc_predict_fn, default=None):
+        entries["python_function"] = {
             "loader_module": "mlflow.sklearn",
-            "model_path": model.file,
-            "predict_fn": model.predict_fn,
-            "python_version": platform.python_version(),
+            "model_path": name,
+            "predict_fn": pyfunc_predict_fn,
         }
-    extra = len(example.example.encode()) + len(example.serving.encode()) if example else 0
-    content = new_mlmodel(flavors, signature.to_dict() if signature else None, model.size + extra)
-    optional = {
-        "artifact_path": artifact_path,
-        "metadata": dict(metadata) if metadata else None,
-        "run_id": run_id,
-        "saved_input_example_info": dict(example.info) if example else None,
-    }
-    return {**content, **{name: value for name, value in optional.items() if value}}
+    # scikit-learn cannot be loaded without the two that it stands on
+    needed = {*modules, *_TOOLS[serialization_format], "sklearn", "numpy", "scipy"}
+    return Written(entries, (name,), file.stat().st_size, tuple(sorted(needed)))
 
 
-def model_files(
-    content: dict[str, Any],
-    model: PickledModel,
-    *,
-    requirements: list[str] | None = None,
-    example: Example | None = None,
-) -> dict[str, str]:
-    """Return every file of the model directory but the model's own, as text by name.
+def answers(model: Any, rows: Any, *, pyfunc_predict_fn: str = "predict", **options: Any) -> Any:
+    """Return what the model makes of these rows: predictions, or what a transformer makes."""
+    ask = getattr(model, pyfunc_predict_fn, None) or getattr(model, "transform", None)
+    return None if ask is None else ask(rows)
 
-    `MisuseError`: the content (the user's metadata) has no JSON form.
+
+def load(folder: Path, conf: Mapping[str, Any], *, trusted: Iterable[str] = ()) -> Any:
+    """Load an estimator; a pickle runs what it says. Types that skops does not know load only if `trusted` names them.
+
+    `MisuseError`: there is no such file, or it is refused.
     """
-    if requirements is None:
-        requirements = default_requirements(model)
-    return {
-        MLMODEL: mlmodel_text(content),
-        **environment_files(with_mlflow(requirements)),
-        **(example.files() if example else {}),
-    }
+    file = file_inside(folder, _file(conf))
+    return serialization.load(file, str(conf.get("serialization_format", "pickle")), tuple(trusted))
 
 
-def default_requirements(model: PickledModel, modules: Iterable[str] = ()) -> list[str]:
-    """Return what loading the model needs: what is in it, scikit-learn with the two it cannot be without, `modules`."""
-    tool = {"cloudpickle": ["cloudpickle"], "skops": ["skops"], "pickle": []}[model.serialization_format]
-    return requirements_for({*model.modules, *modules, *tool, "sklearn", "numpy", "scipy"})
-
-
-def save_model(
-    sk_model: Any,
-    path: str | Path,
-    *,
-    serialization_format: Format = "cloudpickle",
-    signature: ModelSignature | Literal[False] | None = None,
-    input_example: Any = None,
-    pip_requirements: list[str] | str | Path | None = None,
-    extra_pip_requirements: list[str] | str | Path | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    code_paths: list[str] | None = None,
-    pyfunc_predict_fn: str = "predict",
-    skops_trusted_types: Iterable[str] = (),
-) -> dict[str, Any]:
-    """Write a model directory and return the content of its MLmodel file.
-
-    With an input example and no signature, one is made of both (`signature=False`: none). `MisuseError`: something
-    lies at `path`, or the model cannot be written; `NotBuiltYet`: `code_paths`.
-    """
-    if code_paths:
-        raise NotBuiltYet("code_paths is not supported yet; install the code as a package where the model is loaded")
-    if pip_requirements is not None and extra_pip_requirements is not None:
-        raise MisuseError("give pip_requirements or extra_pip_requirements, not both: the first replaces what we find")
+def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
+    """Return the files whose loading may run code: a pickle; none where the model is a skops file."""
+    serialization_format = str(conf.get("serialization_format", "pickle"))
     serialization.check_format(serialization_format)
-    mlmodel_text({"metadata": metadata and dict(metadata)})  # whatever can be wrong is so before there is a file
-    given, extra = (
-        None if each is None else given_requirements(each) for each in (pip_requirements, extra_pip_requirements)
-    )
-    example = None if input_example is None else examples.input_example(input_example)
-    folder = fresh_folder(path)
-    model = pickle_model(
-        sk_model,
-        folder / file_name(serialization_format),
-        serialization_format,
-        pyfunc_predict_fn=pyfunc_predict_fn,
-        skops_trusted_types=skops_trusted_types,
-    )
-    if signature is None and example is not None:
-        signature = _signature(sk_model, input_example, model.predict_fn)
-    content = describe(model, signature=signature or None, example=example, metadata=metadata)
-    if given is None:
-        # who has to give the model a DataFrame needs the library that makes them
-        given = default_requirements(model, [type(input_example).__module__]) + (extra or [])
-    write_files(folder, model_files(content, model, requirements=given, example=example))
-    return content
+    if serialization_format == "skops":
+        return []
+    return [_file(conf)]
 
 
-def _signature(sk_model: Any, data: Any, predict_fn: str) -> ModelSignature:
-    output = None
-    if predict_fn:
-        with guarded("predicting the input example for the signature"):
-            output = getattr(sk_model, predict_fn)(examples.first_rows(data))
-    return infer_signature(data, output)
+def _file(conf: Mapping[str, Any]) -> str:
+    return str(conf.get("pickled_model") or conf.get("model_path"))  # the second: where python_function stands alone
 
 
-def load_model(path: str | Path, *, trusted: Iterable[str] = ()) -> Any:
-    """Load a scikit-learn model from a model directory, ours or MLflow's.
+class Predictor:
+    """What `pyfunc` asks: the estimator's method of that name."""
 
-    A pickle runs what it says: load what you trust. A skops file does not; types that skops does not know load only
-    when `trusted` names them. `NotFoundError`: no model there; `MisuseError`: another flavor, or refused.
-    """
-    if "://" in str(path) or str(path).startswith(("runs:/", "models:/")):
-        raise NotBuiltYet(f"load_model({str(path)!r}): only a local folder can be loaded yet; download the model first")
-    folder = Path(path)
-    flavors = read_mlmodel(folder)["flavors"]
-    if "sklearn" not in flavors:
-        raise MisuseError(f"the model in {str(folder)!r} is no scikit-learn model; its flavors: {', '.join(flavors)}")
-    flavor = flavors["sklearn"]
-    serialization_format = str(flavor.get("serialization_format", "pickle"))
-    return serialization.load(file_inside(folder, flavor.get("pickled_model")), serialization_format, tuple(trusted))
+    def __init__(self, model: Any, predict_fn: str) -> None:
+        """Keep an estimator and the name of the method that answers."""
+        self.model, self.predict_fn = model, predict_fn
+
+    def get_raw_model(self) -> Any:
+        """Return the estimator."""
+        return self.model
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Return the estimator's answer; `params` are further arguments of its method."""
+        return getattr(self.model, self.predict_fn)(data, **(params or {}))
+
+
+def predictor(
+    folder: Path, conf: Mapping[str, Any], *, trusted: Iterable[str] = (), model_config: Any = None
+) -> Predictor:
+    """Load what answers `predict`; `conf` is what stands under the flavor's own name as well."""
+    model = load(folder, conf, trusted=trusted)
+    return Predictor(model, str(conf.get("predict_fn") or "predict"))
+
+
+def load_model(path: str | Path, *, trusted: Iterable[str] = (), trust: Any = None) -> Any:
+    """Load an estimator from a model directory. `NotFoundError`: none there; `MisuseError`: another flavor."""
+    return directory.load(path, "sklearn", trust=trust, options={"trusted": trusted})

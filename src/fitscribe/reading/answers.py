@@ -12,8 +12,10 @@ from fitscribe.entities import (
     Experiment,
     FileInfo,
     InputTag,
+    LoggedModel,
     LoggedModelInput,
     LoggedModelOutput,
+    LoggedModelStatus,
     Metric,
     PagedList,
     Run,
@@ -24,7 +26,7 @@ from fitscribe.entities import (
 )
 from fitscribe.entities.enumerations import RunStatus
 
-__all__ = ["experiment", "file_info", "items", "metric", "page", "run", "run_info", "text"]
+__all__ = ["experiment", "file_info", "items", "logged_model", "metric", "page", "run", "run_info", "text"]
 
 T = TypeVar("T")
 
@@ -112,6 +114,34 @@ def metric(answer: Any) -> Metric:
         whole(answer, "step") or 0,
         **{name: answer.get(name) or None for name in ("model_id", "dataset_name", "dataset_digest", "run_id")},
     )
+
+
+def logged_model(answer: Any) -> LoggedModel:
+    """Return a logged model from the protocol's `model` object."""
+    info, data = _dict(answer, "info"), _dict(answer, "data")
+    return LoggedModel(
+        model_id=text(info, "model_id"),
+        name=text(info, "name"),
+        experiment_id=text(info, "experiment_id"),
+        artifact_location=text(info, "artifact_uri"),
+        creation_timestamp=whole(info, "creation_timestamp_ms") or 0,
+        last_updated_timestamp=whole(info, "last_updated_timestamp_ms") or 0,
+        model_type=text(info, "model_type"),
+        source_run_id=text(info, "source_run_id"),
+        status=_model_status(info.get("status")),
+        status_message=text(info, "status_message"),
+        tags=_pairs(info, "tags"),
+        params=_pairs(data, "params"),
+        metrics=[metric(one) for one in items(data, "metrics")],
+    )
+
+
+def _model_status(value: Any) -> LoggedModelStatus:
+    names = list(LoggedModelStatus)
+    if str(value).isdigit() and int(value) < len(names):
+        return names[int(value)]
+    word = str(value or "").upper().removeprefix("LOGGED_MODEL_")
+    return LoggedModelStatus(word) if word in list(LoggedModelStatus) else LoggedModelStatus.UNSPECIFIED
 
 
 def file_info(answer: Any) -> FileInfo:

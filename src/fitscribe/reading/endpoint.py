@@ -6,8 +6,9 @@ import contextlib
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from fitscribe.config import Settings, directory_of, settings, without_credentials
@@ -20,6 +21,8 @@ __all__ = ["Deadline", "Endpoint", "close_transports", "open_transport"]
 API = "/api/2.0/mlflow/"
 LATER = (408, 425, 429, 500, 502, 503, 504)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+Look: TypeAlias = Callable[[], dict[str, Any] | None]
 
 _open: dict[tuple[str, int], tuple[Settings, Transport]] = {}
 
@@ -93,6 +96,11 @@ class Endpoint:
         self.uri, self._transport = uri, transport
 
     @property
+    def given(self) -> Transport | None:
+        """The road that was given, if the one to the URI is not to be taken."""
+        return self._transport
+
+    @property
     def clean_uri(self) -> str:
         """The URI as it may be shown: without credentials."""
         return without_credentials(self.uri)
@@ -122,15 +130,18 @@ class Endpoint:
         what: str = "",
         done: str = "",
         deadline: Deadline | None = None,
+        again: Look | None = None,
     ) -> dict[str, Any]:
         """Send a request of the protocol, `path` such as `runs/get`, and return its JSON answer.
 
         `what` is what a 404 means to the caller ("run 3f2…"). `done` is an error code that means success when it
-        answers a repeated request: the first one had worked after all, and the answer is then empty.
+        answers a repeated request: the first one had worked after all, and the answer is then empty. `again` is for
+        what must not be done twice: it looks, before a request is repeated that may have arrived, and returns the
+        answer if it finds what was to be made.
         `NotFoundError`, `FilterError`, `ServerError`: the endpoint said no. `TransportError`: no answer in time.
         """
         request = {name: value for name, value in (body or {}).items() if value is not None}
-        answer, repeated = self.send(method, API + path, request, deadline)
+        answer, repeated = self.send(method, API + path, request, deadline, again)
         if answer.status < 300 and (isinstance(answer.body, dict) or not answer.body):
             return answer.body or {}
         if repeated and done and words_of(answer)[0] == done:
@@ -138,7 +149,12 @@ class Endpoint:
         raise refusal(answer, f"{method} {API}{path}", self.clean_uri, what, request)
 
     def send(
-        self, method: str, path: str, body: dict[str, Any] | Path | None, deadline: Deadline | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | Path | None,
+        deadline: Deadline | None = None,
+        again: Look | None = None,
     ) -> tuple[Answer, bool]:
         """Send until an answer is final; return it, and whether an earlier attempt may have reached the endpoint.
 
@@ -147,6 +163,8 @@ class Endpoint:
         deadline = deadline or Deadline(settings().read_timeout)
         attempt, repeated = 0, False
         while True:
+            if repeated and again is not None and (found := again()) is not None:
+                return Answer(200, found), True
             try:
                 answer = self._once(method, path, body, deadline)
             except TransportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ from fitscribe.errors import MisuseError, ServerError
 __all__ = ["into", "made", "partial", "parts", "safe"]
 
 FORBIDDEN = ("", ".", "..")
+LONGEST = 255  # bytes of a name; no file system takes more
+RESERVED = re.compile(
+    r'[\x00-\x1f<>:"|?*\\]|[ .]$|^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?: *\.|$)', re.IGNORECASE
+)
 
 
 def parts(path: str) -> tuple[str, ...]:
@@ -23,17 +28,28 @@ def parts(path: str) -> tuple[str, ...]:
     return names
 
 
-def safe(path: str) -> str:
-    """Return the name of a listed file. `ServerError`: a name that would leave the folder it is written to."""
+def safe(path: str, *, windows: bool = os.name == "nt") -> str:
+    """Return the name of a listed file.
+
+    `ServerError`: a name that would leave the folder it is written to, is that of a device, or that no disk takes.
+    """
     name = path.rstrip("/")
-    if not _is_name(name):
-        raise ServerError(200, "", f"the server lists an artifact named {path!r}, which is no name of a file")
+    if not _is_name(name, windows) or not _fits(name):
+        raise ServerError(200, "", f"the server lists an artifact named {path!r:.300}, which is no name of a file")
     return name
 
 
-def _is_name(name: str) -> bool:
-    odd = "/\\\0:" if os.name == "nt" else "/\0"
-    return name not in FORBIDDEN and not any(character in name for character in odd)
+def _is_name(name: str, windows: bool = os.name == "nt") -> bool:
+    if windows and RESERVED.search(name):
+        return False
+    return name not in FORBIDDEN and "/" not in name and "\0" not in name
+
+
+def _fits(name: str) -> bool:
+    try:
+        return len(name.encode()) <= LONGEST
+    except UnicodeEncodeError:  # half of a character
+        return False
 
 
 def into(target: str | os.PathLike[str] | None) -> Path:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fitscribe.config import canonical_uri, settings
-from fitscribe.entities import Experiment, FileInfo, Metric, PagedList, Run
+from fitscribe.entities import Experiment, FileInfo, LoggedModel, Metric, PagedList, Run
 from fitscribe.entities.enumerations import ViewType
 from fitscribe.errors import MisuseError, NotFoundError
 from fitscribe.guard import warn_once
-from fitscribe.reading import answers
+from fitscribe.reading import answers, logged
 from fitscribe.reading.backlog import backlog
 from fitscribe.reading.downloads import ArtifactFolder, artifact_folder
 from fitscribe.reading.endpoint import Deadline, Endpoint
@@ -41,7 +41,8 @@ class Reader:
     ) -> None:
         """Speak to `tracking_uri`, or to the one that is set; `transport` replaces the road to it."""
         self.tracking_uri = canonical_uri(settings().tracking_uri if tracking_uri is None else tracking_uri)
-        self.registry_uri = registry_uri or self.tracking_uri
+        registry = registry_uri or settings().registry_uri
+        self.registry_uri = canonical_uri(registry) if registry else self.tracking_uri
         self.endpoint = Endpoint(self.tracking_uri, transport)
 
     def get_run(self, run_id: str) -> Run:
@@ -147,8 +148,44 @@ class Reader:
         """
         return str(self._artifacts(run_id).download(path or "", dst_path))
 
+    def get_logged_model(self, model_id: str) -> LoggedModel:
+        """Return a logged model with its params, tags and metrics. `NotFoundError`: there is none with this id."""
+        theirs, deadline = self._settled(model_id)
+        return logged.by_id(self.endpoint, theirs, deadline)
+
+    def search_logged_models(
+        self,
+        experiment_ids: Sequence[str] | str,
+        filter_string: str | None = None,
+        datasets: Sequence[Mapping[str, str]] | None = None,
+        max_results: int | None = None,
+        order_by: Sequence[Mapping[str, Any]] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList[LoggedModel]:
+        """Return one page of the logged models that fit, newest first unless `order_by` says otherwise.
+
+        `order_by` is a list such as [{"field_name": "metrics.accuracy", "ascending": False}], `datasets` one such as
+        [{"dataset_name": "iris"}], to which the metrics of the filter are to belong. `FilterError`: the endpoint
+        cannot read them.
+        """
+        _, deadline = self._settled()
+        ids = [experiment_ids] if isinstance(experiment_ids, (str, int)) else experiment_ids
+        body = {
+            "experiment_ids": [str(one) for one in ids],
+            "filter": filter_string or None,
+            "datasets": list(datasets or ()) or None,
+            "max_results": max_results,
+            "order_by": [dict(each) for each in order_by or ()] or None,
+            "page_token": page_token or None,
+        }
+        return logged.found(self.endpoint, body, deadline)
+
     def _artifacts(self, run_id: str) -> ArtifactFolder:
-        return artifact_folder(self.endpoint, self.get_run(run_id))
+        run = self.get_run(run_id)
+        return logged.with_models(self.endpoint, run, artifact_folder(self.endpoint, run))
+
+    def _model_artifacts(self, model: LoggedModel) -> ArtifactFolder:
+        return logged.folder_of(self.endpoint, model)
 
     def _settled(self, run_id: str = "") -> tuple[str, Deadline]:
         """Deliver what this process recorded; return a run id as the endpoint knows it, and the time that is left."""

@@ -18,9 +18,9 @@ DEEPEST = 64  # folders below one another
 class StoreFolder:
     """A folder of an object store, read with the user's own credentials."""
 
-    def __init__(self, root: str, run_id: str) -> None:
-        """Name the folder by its URI, and the run it belongs to."""
-        self.store, self.run_id = ObjectStore(root), run_id
+    def __init__(self, root: str, owner: str) -> None:
+        """Name the folder by its URI, and what it belongs to ("run 3f2...")."""
+        self.store, self.owner = ObjectStore(root), owner
 
     def files(self, path: str) -> list[FileInfo]:
         """Return what lies at a path, by name."""
@@ -56,4 +56,4 @@ class StoreFolder:
             try:
                 self.store.get("/".join(parts(path)), part)
             except NotFoundError:
-                raise NotFoundError(f"run {self.run_id} has no artifact {path!r}") from None
+                raise NotFoundError(f"{self.owner} has no artifact {path!r}") from None

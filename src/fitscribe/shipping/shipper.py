@@ -107,13 +107,13 @@ class Shipper:
         return max(0, life.segments.count - life.settled) if life else 0
 
     def theirs(self, run: str, seconds: float) -> str:
-        """Return the endpoint's id for a run of ours; an id that is not ours is taken to be theirs.
+        """Return the endpoint's id for a run of ours, or a model; an id that is not ours is taken to be theirs.
 
         `TransportError`: it could not be learned within `seconds`, or the endpoint refused the run.
         """
         address = self._book.get(run)
         if address is None or address.theirs:
-            return address.theirs if address else run
+            return address.theirs if address else self._book.models.get(run, run)
         life = self._life
         known = life is not None and life.until(lambda: bool(address.theirs or address.refused), seconds)
         if address.theirs:

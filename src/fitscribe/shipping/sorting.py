@@ -13,6 +13,7 @@ from fitscribe.records import (
     Drawing,
     ExperimentNamed,
     Metrics,
+    ModelBegun,
     ModelLogged,
     Record,
     RunEnded,
@@ -23,7 +24,7 @@ from fitscribe.records import (
 
 __all__ = ["sorted_out", "waves"]
 
-SLOW = (Artifact, Drawing, ModelLogged, RunEnded, RunResumed)
+SLOW = (Artifact, Drawing, ModelBegun, ModelLogged, RunEnded, RunResumed)
 
 
 def sorted_out(

@@ -1,4 +1,4 @@
-"""Artifacts of runs: files taken in whole, handed out, listed and removed, below each run's folder and nowhere else."""
+"""Artifacts of runs and models: files taken in whole, handed out, listed and removed, each below its folder alone."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from fitscribe.store import artifactpaths, places, runs
 from fitscribe.store.database import Database
 from fitscribe.store.fields import Body, identifier_of, run_id_of, text
 from fitscribe.store.listing import listing
+from fitscribe.store.logged.tables import logged_models
 from fitscribe.store.refusal import Refusal, invalid, missing, unserved
 from fitscribe.store.tables import experiments
 from fitscribe.store.tables import runs as run_table
 
-__all__ = ["delete", "get", "list_folder", "list_run", "put"]
+__all__ = ["delete", "get", "list_folder", "list_run", "listed_at", "put"]
 
+MODELS = "models"  # the folder of an experiment's logged models, among those of its runs
 TRIES = 20  # to begin a file in a folder that others may remove
 UNFINISHED = ".unfinished"
 """The folder, next to the runs' own, in which a file grows until it is whole."""
 
 
 class Target(NamedTuple):
-    """A path below the artifacts of a run."""
+    """A path below the artifacts of a run or a logged model."""
 
-    root: Path  # of the run
+    root: Path  # of the run or model
     above: Path  # of the runs of the experiment
     parts: list[str]
 
@@ -126,26 +128,35 @@ def list_run(database: Database, body: Body) -> dict[str, Any]:
     with database.reading() as connection:
         row = runs.find(connection, run_id)
     uri = places.run_uri(database.artifacts, row.experiment, row.artifact_location, row.run_id)
+    return listed_at(uri, parts)
+
+
+def listed_at(uri: str, parts: list[str]) -> dict[str, Any]:
+    """Return what lies at a path below the folder that a URI names, with paths from there on."""
     root = _folder(uri)
     files = listing(root, artifactpaths.inside(root, parts), "".join(f"{part}/" for part in parts))
     return {"root_uri": uri, **({"files": files} if files else {})}
 
 
 def _target(database: Database, path: str) -> Target:
-    """Find the folder of `<experiment_id>/<run_id>/artifacts/<path>`. `Refusal`: there is no such run."""
+    """Find the folder of a run's or a model's artifacts. `Refusal`: there is no such run or model.
+
+    `<experiment_id>/<run_id>/artifacts/<path>`, or `<experiment_id>/models/<model_id>/artifacts/<path>`.
+    """
     parts = artifactpaths.segments(path)
-    if len(parts) < 3 or parts[2] != "artifacts":
+    of_model = len(parts) > 3 and parts[1] == MODELS and parts[3] == "artifacts"
+    if not of_model and (len(parts) < 3 or parts[2] != "artifacts"):
         raise invalid(f"Invalid path: {path!r}. Write <experiment_id>/<run_id>/artifacts/<path>")
-    experiment, run_id = identifier_of("path", parts[0]), parts[1]
-    query = select(run_table.c.run_id, experiments.c.artifact_location).join_from(run_table, experiments)
+    experiment, owner = identifier_of("path", parts[0]), parts[2] if of_model else parts[1]
+    table, column = (logged_models, logged_models.c.model_id) if of_model else (run_table, run_table.c.run_id)
+    query = select(column, experiments.c.artifact_location).join_from(table, experiments)
     with database.reading() as connection:
-        row = connection.execute(
-            query.where(run_table.c.run_id == run_id, run_table.c.experiment == experiment)
-        ).one_or_none()
+        row = connection.execute(query.where(column == owner, table.c.experiment == experiment)).one_or_none()
     if row is None:
-        raise missing(f"Run with id={run_id} not found in experiment {experiment}")
+        raise missing(f"{'Model' if of_model else 'Run'} with id={owner} not found in experiment {experiment}")
     above = _folder(places.experiment_uri(database.artifacts, experiment, row.artifact_location))
-    return Target(above / run_id / "artifacts", above, parts[3:])
+    below = [MODELS, owner] if of_model else [owner]
+    return Target(above.joinpath(*below, "artifacts"), above, parts[len(below) + 2 :])
 
 
 def _folder(uri: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from fitscribe.store import limits, metrics, params, runs, tags
 from fitscribe.store.database import Database
 from fitscribe.store.fields import Body, items, required, run_id_of
+from fitscribe.store.logged import data as logged
 
 __all__ = ["log_batch", "log_metric", "log_parameter"]
 
@@ -19,6 +20,7 @@ def log_metric(database: Database, body: Body) -> dict[str, Any]:
     run_id, point = run_id_of(body), metrics.read(dict(body), "")
     with database.writing() as connection:
         metrics.write(connection, runs.active(connection, run_id).id, [point])
+        logged.write(connection, run_id, [point], [logged.linked(body)])
     return {}
 
 
@@ -43,6 +45,7 @@ def log_batch(database: Database, body: Body) -> dict[str, Any]:
         params.write(connection, row, values)
         if points:
             metrics.write(connection, row.id, points)
+            logged.write(connection, run_id, points, [logged.linked(each) for each in lists["metrics"]])
         tags.write(connection, row.id, labels)
     return {}
 

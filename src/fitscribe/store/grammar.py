@@ -171,6 +171,9 @@ def _value(scanner: Scanner, field: Field, operator: str) -> Value:
 
 
 def _number(scanner: Scanner, field: Field) -> int | float:
+    quoted = scanner.quoted("'\"") if field.quotable else None
+    if quoted is not None and quoted.isascii() and quoted.isdigit() and len(quoted) < 19:
+        return int(quoted)
     found = scanner.take(NUMBER)
     if not found:
         raise scanner.error("a number without quotes")

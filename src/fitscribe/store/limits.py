@@ -10,7 +10,7 @@ from functools import lru_cache
 from fitscribe.store.fields import text_of, wrong
 from fitscribe.store.refusal import invalid
 
-__all__ = ["PARAM", "TAG", "batch", "experiment_name", "key", "length"]
+__all__ = ["EXPERIMENT_NAME", "PARAM", "TAG", "batch", "experiment_name", "key", "length"]
 
 KEY = 250
 PARAM = 6000

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from fitscribe.store.fields import wrong
 
-__all__ = ["experiment_uri", "folder", "location", "run_uri"]
+__all__ = ["experiment_uri", "folder", "location", "model_uri", "run_uri"]
 
 REFUSED = ("runs", "ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss")
 DRIVE = re.compile(r"/[A-Za-z]:")
@@ -39,6 +39,11 @@ def experiment_uri(home: Path, experiment: int, own: str | None) -> str:
 def run_uri(home: Path, experiment: int, own: str | None, run_id: str) -> str:
     """Return the artifact URI of a run."""
     return f"{experiment_uri(home, experiment, own)}/{quote(run_id)}/artifacts"
+
+
+def model_uri(home: Path, experiment: int, own: str | None, model_id: str) -> str:
+    """Return the artifact URI of a logged model."""
+    return f"{experiment_uri(home, experiment, own)}/models/{quote(model_id)}/artifacts"
 
 
 def folder(uri: str) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 
+from fitscribe.store.logged.tables import model_outputs
 from fitscribe.store.shapes import number, run_info
 from fitscribe.store.tables import dataset_tags, datasets, inputs, model_inputs, params, series, tags
 
@@ -48,14 +49,16 @@ def _data(connection: Connection, wanted: list[int]) -> dict[str, Found]:
         "tags": read(_tags, _pair),
         "dataset_inputs": _datasets(read),
         "model_inputs": read(_models, lambda row: {"model_id": row[1]}),
+        "model_outputs": read(_made, lambda row: {"model_id": row[1], "step": row[2]}),
     }
 
 
 def _assembled(data: dict[str, Found], run: int) -> dict[str, Any]:
-    """Leave out what is empty, as the protocol does, but for `data` and `inputs` themselves."""
+    """Leave out what is empty, as the protocol does, but for `data`, `inputs` and `outputs` themselves."""
     return {
         "data": {name: data[name][run] for name in ("metrics", "params", "tags") if run in data[name]},
         "inputs": {name: data[name][run] for name in ("dataset_inputs", "model_inputs") if run in data[name]},
+        "outputs": {"model_outputs": data["model_outputs"][run]} if run in data["model_outputs"] else {},
     }
 
 
@@ -94,6 +97,11 @@ _metrics = _of_runs(
 _params = _of_runs(select(params.c.run, params.c.key, params.c.value), params.c.run, params.c.key)
 _tags = _of_runs(select(tags.c.run, tags.c.key, tags.c.value), tags.c.run, tags.c.key)
 _models = _of_runs(select(model_inputs.c.run, model_inputs.c.model_id), model_inputs.c.run, model_inputs.c.model_id)
+_made = _of_runs(
+    select(model_outputs.c.run, model_outputs.c.model_id, model_outputs.c.step),
+    model_outputs.c.run,
+    model_outputs.c.model_id,
+)
 _used = _of_runs(
     select(inputs.c.run, inputs.c.id, *(datasets.c[name] for name in DATASET)).join_from(inputs, datasets),
     inputs.c.run,

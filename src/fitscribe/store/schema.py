@@ -10,7 +10,7 @@ from fitscribe.store.refusal import Refusal
 
 __all__ = ["HEAD", "HISTORY", "bring_up"]
 
-HISTORY = ("0001",)
+HISTORY = ("0001", "0002", "0003")
 """Every version there was, oldest first; each has its file in `migrations/versions`."""
 
 HEAD = HISTORY[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +15,8 @@ from fitscribe.store import artifacts, sqlite
 from fitscribe.store.artifactpaths import decoded
 from fitscribe.store.database import Database
 from fitscribe.store.refusal import Refusal, invalid, unserved
-from fitscribe.store.routes import ARTIFACTS, PREFIXES, ROUTES
+from fitscribe.store.registry import notices
+from fitscribe.store.routes import ARTIFACTS, PREFIXES, found
 
 __all__ = ["Answer", "Content", "Store"]
 
@@ -31,9 +33,9 @@ class Store:
     Safe to use from several threads and processes, and after a fork.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Name the folder; the first request makes and opens it."""
-        self._database = Database(directory)
+    def __init__(self, directory: Path, *, local: bool = False, listeners: Sequence[tuple[str, bool]] = ()) -> None:
+        """Name the folder; the first request makes and opens it. For the rest see `Database`."""
+        self._database = Database(directory, local=local, listeners=listeners)
 
     def handle(self, method: str, path: str, body: dict[str, Any] | bytes | Path | None = None) -> Answer:
         """Answer a request with status and body: a dict is JSON, a Path a file to send.
@@ -52,6 +54,15 @@ class Store:
             trouble = _trouble(error)
             return trouble.status, trouble.body()
 
+    @property
+    def database(self) -> Database:
+        """What lies behind the requests, for whoever sends what they left to send."""
+        return self._database
+
+    def notices_left(self) -> int:
+        """Return how many notices wait for webhooks, of this process and of earlier ones."""
+        return notices.waiting(self._database)
+
     def close(self) -> None:
         """Close the database; a later request opens it again."""
         self._database.close()
@@ -62,7 +73,7 @@ class Store:
             return self._artifact(method, path, tail.removeprefix(f"{ARTIFACTS}/"), body)
         if method == "GET" and path in ("/health", "/version"):
             return b"OK" if path == "/health" else _version()
-        handlers = ROUTES.get(tail)
+        handlers, named = found(tail)
         if handlers is None:
             raise unserved(f"There is no {method} {path} here")
         if method not in handlers:
@@ -71,8 +82,8 @@ class Store:
             raise invalid(f"The body of {method} {path} must be a JSON object, and is of type {type(body).__name__}")
         fields = body or {}
         if method == "GET":  # a parsed query may have a list for each field
-            fields = {name: found[0] if _single(found) else found for name, found in fields.items()}
-        return handlers[method](self._database, fields)
+            fields = {name: value[0] if _single(value) else value for name, value in fields.items()}
+        return handlers[method](self._database, {**fields, **named})
 
     def _artifact(self, method: str, path: str, tail: str, body: Any) -> Content:
         tail = decoded(tail)

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "Number",
     "dataset_tags",
     "datasets",
     "experiment_tags",
@@ -30,6 +31,7 @@ __all__ = [
     "inputs",
     "metadata",
     "model_inputs",
+    "owned",
     "params",
     "points",
     "runs",
@@ -50,7 +52,8 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 """A key that counts up: only a column of type INTEGER is SQLite's own row number."""
 
 
-def _owned(name: str, table: str, *, primary_key: bool = False) -> Column[int]:
+def owned(name: str, table: str, *, primary_key: bool = False) -> Column[int]:
+    """Return the column that says whose a row is."""
     return Column(name, Number, ForeignKey(f"{table}.id"), nullable=False, primary_key=primary_key)
 
 
@@ -69,7 +72,7 @@ experiments = Table(
 experiment_tags = Table(
     "experiment_tags",
     metadata,
-    _owned("experiment", "experiments", primary_key=True),
+    owned("experiment", "experiments", primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -79,7 +82,7 @@ runs = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("run_id", String(32), nullable=False, unique=True),
-    _owned("experiment", "experiments"),
+    owned("experiment", "experiments"),
     Column("name", Text, nullable=False),
     Column("user_id", Text, nullable=False),
     Column("status", String(9), nullable=False),
@@ -94,7 +97,7 @@ def _texts(name: str) -> Table:
     return Table(
         name,
         metadata,
-        _owned("run", "runs", primary_key=True),
+        owned("run", "runs", primary_key=True),
         Column("key", Text, primary_key=True),
         Column("value", Text, nullable=False),
         sqlite_with_rowid=False,
@@ -108,7 +111,7 @@ series = Table(
     "series",
     metadata,
     Column("id", Number, primary_key=True),
-    _owned("run", "runs"),
+    owned("run", "runs"),
     Column("key", Text, nullable=False),
     Column("step", BigInteger, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
@@ -120,7 +123,7 @@ series = Table(
 points = Table(
     "points",
     metadata,
-    _owned("series", "series", primary_key=True),
+    owned("series", "series", primary_key=True),
     Column("timestamp", BigInteger, primary_key=True),
     Column("step", BigInteger, primary_key=True),
     Column("value", Double, primary_key=True),
@@ -132,7 +135,7 @@ datasets = Table(
     "datasets",
     metadata,
     Column("id", Number, primary_key=True),
-    _owned("experiment", "experiments"),
+    owned("experiment", "experiments"),
     Column("name", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("source_type", Text, nullable=False),
@@ -146,15 +149,15 @@ inputs = Table(
     "inputs",
     metadata,
     Column("id", Number, primary_key=True),
-    _owned("run", "runs"),
-    _owned("dataset", "datasets"),
+    owned("run", "runs"),
+    owned("dataset", "datasets"),
     UniqueConstraint("run", "dataset"),
 )
 
 dataset_tags = Table(
     "dataset_tags",
     metadata,
-    _owned("input", "inputs", primary_key=True),
+    owned("input", "inputs", primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -162,6 +165,6 @@ dataset_tags = Table(
 model_inputs = Table(
     "model_inputs",
     metadata,
-    _owned("run", "runs", primary_key=True),
+    owned("run", "runs", primary_key=True),
     Column("model_id", Text, primary_key=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["EXPERIMENTS", "RUNS", "Field", "Vocabulary"]
+__all__ = ["EXPERIMENTS", "LOGGED", "MODELS", "RUNS", "VERSIONS", "Field", "Vocabulary"]
 
 NUMBERS = ("=", "!=", "<", "<=", ">", ">=")
 TEXTS = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
@@ -13,11 +13,12 @@ OPTIONAL = (*TEXTS, "IS NULL", "IS NOT NULL")
 
 
 class Field(NamedTuple):
-    """How a key may be compared: with numbers (`whole`: without a fraction) or with texts."""
+    """How a key may be compared: with numbers (`whole`: without a fraction; `quotable`: also in quotes) or texts."""
 
     operators: tuple[str, ...]
     numeric: bool = False
     whole: bool = False
+    quotable: bool = False
 
 
 class Vocabulary(NamedTuple):
@@ -121,4 +122,60 @@ EXPERIMENTS = Vocabulary(
     },
     aliases={},
     unsortable=("tag",),
+)
+
+_times = ("creation_timestamp", "last_updated_timestamp")
+_registry = {
+    **dict.fromkeys(("attributes", "attribute", "attr"), "attribute"),
+    **dict.fromkeys(("tags", "tag"), "tag"),
+}
+
+MODELS = Vocabulary(
+    examples="a field such as name or tags.team",
+    entities=_registry,
+    default="attribute",
+    fields={"attribute": {"name": _text, **dict.fromkeys(_times, _whole)}, "tag": Field(OPTIONAL)},
+    aliases={"timestamp": "last_updated_timestamp"},
+    unsortable=("tag",),
+)
+
+VERSIONS = Vocabulary(
+    examples="a field such as name, version_number, run_id, source_path or tags.team",
+    entities=_registry,
+    default="attribute",
+    fields={
+        "attribute": {
+            **dict.fromkeys(("name", "run_id", "source_path"), _text),
+            "version_number": Field(NUMBERS, numeric=True, whole=True, quotable=True),
+            **dict.fromkeys(_times, _whole),
+        },
+        "tag": Field(OPTIONAL),
+    },
+    aliases={},
+    unsortable=("tag",),
+)
+
+LOGGED = Vocabulary(
+    examples="a field such as name, metrics.accuracy, params.C, tags.team or status",
+    entities={
+        **dict.fromkeys(("attributes", "attribute", "attr"), "attribute"),
+        **dict.fromkeys(("metrics", "metric"), "metric"),
+        **dict.fromkeys(("params", "param", "parameters", "parameter"), "param"),
+        **dict.fromkeys(("tags", "tag"), "tag"),
+    },
+    default="attribute",
+    fields={
+        "attribute": {
+            **dict.fromkeys(("name", "model_id", "model_type", "status", "source_run_id"), _text),
+            **dict.fromkeys(("creation_timestamp", "last_updated_timestamp"), _whole),
+        },
+        "metric": Field(NUMBERS, numeric=True),
+        "param": Field(OPTIONAL),
+        "tag": Field(OPTIONAL),
+    },
+    aliases={
+        **dict.fromkeys(("creation_time", "creation_timestamp_ms"), "creation_timestamp"),
+        **dict.fromkeys(("last_updated_time", "last_updated_timestamp_ms"), "last_updated_timestamp"),
+    },
+    unsortable=("param", "tag"),
 )

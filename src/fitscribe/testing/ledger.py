@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from fitscribe.testing.shelf import Result, Shelf
+
 __all__ = ["Ledger", "LedgerRun"]
 
-Result = tuple[int, Any]
 GOOD_KEY = re.compile(r"[/\w.\- :]{1,250}")
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 
@@ -46,6 +47,7 @@ class Ledger:
         self.deleted: set[str] = set()  # experiment ids and run ids
         self.runs: dict[str, LedgerRun] = {}
         self.artifacts: dict[str, bytes] = {}
+        self.shelf = Shelf(artifacts)
         self._routes: dict[str, Callable[[dict[str, Any]], Result]] = {
             "GET experiments/get-by-name": self._by_name,
             "POST experiments/create": self._experiment,
@@ -55,7 +57,7 @@ class Ledger:
             "POST runs/update": self._on_run(_update),
             "POST runs/delete": self._on_run(lambda run, _: self.deleted.add(run.run_id)),
             "GET artifacts/list": self._on_run(self._list),
-            "POST runs/log-batch": self._on_run(_log_batch),
+            "POST runs/log-batch": self._on_run(self._batch),
             "POST runs/log-metric": self._on_run(lambda run, body: _log_batch(run, {"metrics": [body]})),
             "POST runs/log-parameter": self._on_run(lambda run, body: _log_batch(run, {"params": [body]})),
             "POST runs/set-tag": self._on_run(lambda run, body: _log_batch(run, {"tags": [body]})),
@@ -68,7 +70,10 @@ class Ledger:
         """Answer one request."""
         if path.startswith(ARTIFACTS):
             return self._artifact(method, path.removeprefix(ARTIFACTS), body)
-        route = self._routes.get(f"{method} {path.removeprefix('/api/2.0/mlflow/')}")
+        tail = path.removeprefix("/api/2.0/mlflow/")
+        if answer := self.shelf.handle(method, tail, body or {}):
+            return answer
+        route = self._routes.get(f"{method} {tail}")
         if route is None:
             return _refuse(f"nothing at {method} {path}", "ENDPOINT_NOT_FOUND", 404)
         return route(body or {})
@@ -135,6 +140,11 @@ class Ledger:
         names = [path.removeprefix(root) for path in self.artifacts if path.startswith(root + folder)]
         return {"files": [{"path": name} for name in names if "/" not in name.removeprefix(folder)]}
 
+    def _batch(self, run: LedgerRun, body: dict[str, Any]) -> None:
+        _log_batch(run, body)
+        for item in body.get("metrics", []):
+            self.shelf.metric(run.run_id, item)
+
     def _shown(self, run: LedgerRun) -> dict[str, Any]:
         gone = run.run_id in self.deleted
         info = {
@@ -153,14 +163,20 @@ class Ledger:
             "params": [{"key": k, "value": v} for k, v in run.params.items()],
             "metrics": [{"key": k, "value": v, "timestamp": at, "step": step} for k, (v, at, step) in last.items()],
         }
-        return {"info": info, "data": data}
+        made = [{"model_id": model} for model in self.shelf.outputs.get(run.run_id, [])]
+        return {
+            "info": info,
+            "data": data,
+            "inputs": {"dataset_inputs": run.inputs},
+            "outputs": {"model_outputs": made} if made else {},
+        }
 
     def _on_run(self, work: Callable[[LedgerRun, dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Result]:
         def route(body: dict[str, Any]) -> Result:
             run = self.runs.get(str(body.get("run_id")))
             if run is None:
                 return _refuse(f"Run '{body.get('run_id')}' not found", "RESOURCE_DOES_NOT_EXIST", 404)
-            if run.run_id in self.deleted and work is _log_batch:
+            if run.run_id in self.deleted and work in (_log_batch, self._batch):
                 return _refuse(f"The run {run.run_id} must be in the 'active' state")
             if work is _delete_tag and body["key"] not in run.tags:
                 return _refuse(f"No tag with name: {body['key']}", "RESOURCE_DOES_NOT_EXIST", 404)

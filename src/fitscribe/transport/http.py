@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Http"]
 
-ONCE = ("/create", "/log-model", "/outputs")  # ends of POST paths that must not be sent twice
+ONCE = ("/create", "/rename", "/delete", "/log-model", "/outputs", "/logged-models", "/webhooks")
+"""Ends of POST paths that must not be sent twice unseen: the second time they make another one, or find nothing."""
+
 REDIRECTS = (301, 302, 303, 307, 308)
 DOWNLOAD = "/mlflow-artifacts/artifacts/"
 SPARED = 10  # connections that may be found spoilt before a request is sent
@@ -55,7 +57,7 @@ class Http:
 
             from fitscribe.transport.failures import failure, stale, unasked
 
-        tries, spared = (1 if method == "POST" and path.endswith(ONCE) else 2), SPARED
+        tries, spared = (1 if method == "DELETE" or (method == "POST" and path.endswith(ONCE)) else 2), SPARED
         while True:
             tries -= 1
             try:

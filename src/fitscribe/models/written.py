@@ -1,0 +1,23 @@
+"""What a flavor tells of a model that it wrote: the one thing that every flavor and every road share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["Written"]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """All that must be learned of a model while it is at hand; the rest may be written later, elsewhere.
+
+    `flavors` stand as in MLmodel, `python_function` included, without its `env` and `python_version`; `files` are all
+    that was written, relative to the folder, with forward slashes; `size` is theirs in bytes; `modules` are those that
+    loading the model imports.
+    """
+
+    flavors: dict[str, Any]
+    files: tuple[str, ...]
+    size: int
+    modules: tuple[str, ...] = ()
