@@ -6,6 +6,7 @@ stands above its `yield` runs before the user's call, what stands below runs aft
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -39,18 +40,20 @@ class Integration:
         name: str,
         *,
         requires: str = "",
+        also: tuple[str, ...] = (),
         tested: str = "",
         options: Mapping[str, Any] | None = None,
         not_built: Mapping[str, Any] | None = None,
     ) -> None:
         """Name it as the framework is imported; `requires` is a requirement such as `scikit-learn>=1.5`.
 
+        `also` are other distributions that the framework comes in, of the same versions, such as `tensorflow-cpu`.
         `tested` says which of these versions it was tried with, such as `<1.10`: others are recorded as well, unless
         the user said `disable_for_unsupported_versions=True`.
         `options` are its own, with defaults. `not_built` are options that the field knows and this integration
         does not have: only the given value is taken, any other is a clear error instead of being ignored.
         """
-        self.name, self.requires, self.tested = name, requires or name, tested
+        self.name, self.requires, self.also, self.tested = name, requires or name, also, tested
         self.defaults = {**COMMON, **(options or {}), **(not_built or {})}
         self.not_built = dict(not_built or {})
         self.options: Mapping[str, Any] = dict(self.defaults)
@@ -178,10 +181,12 @@ class Integration:
         from packaging.requirements import Requirement
 
         wanted = Requirement(self.requires)
-        try:
-            found = version(wanted.name)
-        except PackageNotFoundError:
-            raise Unavailable(f"{self.name}: {wanted.name} is not installed") from None
+        for each in (wanted.name, *self.also):
+            with contextlib.suppress(PackageNotFoundError):
+                found = version(each)
+                break
+        else:
+            raise Unavailable(f"{self.name}: {wanted.name} is not installed")
         if not wanted.specifier.contains(found, prereleases=True):
             raise Unavailable(f"{self.name}: found {wanted.name} {found}, and this needs {wanted.specifier}")
         return found

@@ -32,6 +32,8 @@ class Options(TypedDict, total=False):
     checkpoint_save_best_only: bool
     checkpoint_save_weights_only: bool
     registered_model_name: str | None
+    save_exported_model: bool
+    save_model_kwargs: Mapping[str, Any] | None
     max_model_size: float | None
     disable: bool
     exclusive: bool

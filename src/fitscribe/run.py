@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fitscribe import afterwards, ranks
 from fitscribe.config import settings
@@ -38,6 +38,9 @@ from fitscribe.records import (
     now,
 )
 from fitscribe.values import PARAM_LIMIT, TAG_LIMIT, legal_key, number, shortened, text, unique
+
+if TYPE_CHECKING:
+    from fitscribe.models.signature import ModelSignature
 
 __all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "opened", "outlet", "set_aside", "status_of"]
 
@@ -113,6 +116,7 @@ class Run:
         self.tags: dict[str, str] = {}
         self.aside = False  # another rank records: nothing of this one is written down or sent
         self.resumed = False  # an earlier process of the job may have begun it
+        self.ending: list[Callable[[], object]] = []  # what is done before it ends
         self.before: dict[str, str] = {}  # params that the endpoint had when it was taken up: another value is drift
 
     @classmethod
@@ -290,7 +294,7 @@ class Run:
         *,
         flavor: str = "sklearn",
         model_input: Any = None,
-        signature: bool = True,
+        signature: bool | ModelSignature = True,
         input_example: bool = False,
         witness: Any = None,
         register_as: str = "",
@@ -299,7 +303,8 @@ class Run:
     ) -> None:
         """Record a model as a model directory under `path`: written now, described in the background.
 
-        `model_input` is what it was trained on; its first rows tell the signature, and are the example if wanted.
+        `model_input` is what it was trained on; its first rows tell the signature, unless that is given, and are the
+        example if wanted.
         A `witness` predicts them in the model's place; `params` are what was configured, if not the params of the run;
         `register_as` is the registered model that it becomes a version of; `options` are the flavor's. What cannot be
         written, or has more than `limit` bytes, is left out, and the tag `fitscribe.model` says why.
@@ -311,9 +316,9 @@ class Run:
             return
         asked = model if witness is None else witness
         found, example = modeling.looked_at(
-            asked, model_input, flavor=flavor, signature=signature, input_example=input_example, options=options
+            asked, model_input, flavor=flavor, signature=signature is True, input_example=input_example, options=options
         )
-        wished = Wishes(signature=found, example=example)
+        wished = Wishes(signature=found if isinstance(signature, bool) else signature, example=example)
         try:
             modeling.record(
                 self,
@@ -353,6 +358,10 @@ class Run:
             self.deferred = True
             afterwards.do(piece)
 
+    def at_end(self, piece: Callable[[], object]) -> None:
+        """Call `piece()` in the thread that ends the run, before its end: for what has to be asked of others then."""
+        self.ending.append(piece)
+
     @guarded("ending a run")
     def end(self, status: Status = "FINISHED", at: int | None = None) -> None:
         """End the run, now or at a time in milliseconds; what was asked of `later` comes before. Twice is once."""
@@ -360,6 +369,9 @@ class Run:
         if self.ended is not None:
             return
         self.ended = status
+        for piece in self.ending:
+            with guarded("work before the end of a run"):
+                piece()
         record = RunEnded(self.id, now() if at is None else at, status)
         if self.deferred:
             afterwards.do(lambda: self.say(record))

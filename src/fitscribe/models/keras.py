@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fitscribe.errors import MisuseError, Unavailable
-from fitscribe.models import extras, kerasfiles
+from fitscribe.models import extras, kerasfiles, kerasspecs
 from fitscribe.models.inside import inside
 from fitscribe.models.kinds import is_array, is_pandas_frame
 from fitscribe.models.written import Written
@@ -47,10 +47,10 @@ def write(
     (place / MODULE_INFO).write_text("keras", encoding="utf-8")
     modules = {"keras", str(keras.backend.backend())}
     if save_exported_model:
-        _export(model, place / MODEL, inputs or ())
+        _export(model, place / MODEL, inputs or kerasspecs.inputs_of(model) or ())
     else:
         file = place / f"{MODEL}.keras"
-        model.save(str(file), **(save_model_kwargs or {}))
+        kerasfiles.save(model, file, **(save_model_kwargs or {}))
         modules |= kerasfiles.modules_of(file)
     own = {
         "data": DATA,
@@ -67,11 +67,14 @@ def _export(model: Any, place: Path, inputs: Sequence[Mapping[str, Any]]) -> Non
     import keras
 
     tensorflow = _tensorflow()
-    specs = [one["tensor-spec"] for one in inputs]
+    if not inputs or not all("tensor-spec" in one for one in inputs):
+        raise MisuseError("save_exported_model=True needs to know the tensors that the model takes")
     taken = [
-        tensorflow.TensorSpec([None if each == -1 else each for each in one["shape"]], dtype=one["dtype"])
-        for one in specs
+        tensorflow.TensorSpec([None if each == -1 else each for each in spec["shape"]], dtype=spec["dtype"])
+        for spec in (one["tensor-spec"] for one in inputs)
     ]
+    if "name" in inputs[0]:
+        taken = [dict(zip((one["name"] for one in inputs), taken, strict=True))]
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(name="serve", fn=model.call, input_signature=taken)

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fitscribe.errors import MisuseError
-from fitscribe.guard import quietly
+from fitscribe.guard import outcome, quietly
 
 __all__ = [
     "as_arrays",
     "check_size",
     "custom_classes",
     "loaded",
+    "light",
     "modules_of",
     "objects",
     "predicted",
     "registered",
     "runs_code",
+    "save",
 ]
 
 CONFIG = "config.json"
@@ -103,6 +108,37 @@ def custom_classes(file: Path) -> dict[str, str]:
     return found
 
 
+@contextmanager
+def light() -> Iterator[None]:
+    """Let Keras serialize in this block without importing TensorFlow, for seconds, to ask if an object is one of its.
+
+    None can be where nobody has imported it. Where Keras keeps its knowledge of that elsewhere, all is as it was.
+    """
+    module = sys.modules.get("keras.src.utils.module_utils")
+    known = vars(getattr(module, "tensorflow", module)) if module is not None else {}
+    if "tensorflow" in sys.modules or known.get("_available", False) is not None:
+        yield
+        return
+    known["_available"] = False
+    try:
+        yield
+    finally:
+        known["_available"] = None
+
+
+def save(model: Any, file: Path, **options: Any) -> None:
+    """Write a model by Keras; options are those of `keras.Model.save`. `MisuseError`: Keras cannot."""
+    with light():
+        failed = outcome(partial(model.save, str(file), **options))
+    if isinstance(failed, OSError):
+        raise failed
+    if isinstance(failed, Exception):
+        reason = " ".join(str(failed).split())
+        raise MisuseError(
+            f"Keras cannot write this {type(model).__name__}: {type(failed).__name__}: {reason[:300]}"
+        ) from failed
+
+
 def loaded(file: Path, custom_objects: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """Load a model by Keras; options are those of `keras.saving.load_model`.
 
@@ -148,7 +184,8 @@ def check_size(model: Any, limit: float | None) -> None:
     """Raise `MisuseError` for a model whose weights have more than `limit` bytes."""
     if limit is None:
         return
-    size = sum(int(_count(one)) * int(_width(one)) for one in model.variables)
+    optimizer = getattr(getattr(model, "optimizer", None), "variables", ())  # they are in the file as well
+    size = sum(int(_count(one)) * int(_width(one)) for one in (*model.variables, *optimizer))
     if size > limit:
         raise MisuseError(f"the model is larger than {limit / 1e6:g} MB")
 

@@ -29,6 +29,8 @@ OPTIONS = {
     "checkpoint_save_best_only": True,
     "checkpoint_save_weights_only": False,
     "registered_model_name": None,
+    "save_exported_model": False,
+    "save_model_kwargs": None,
     "max_model_size": 500_000_000,
 }
 CHOICES = {"checkpoint_mode": ("min", "max", "auto")}
@@ -38,7 +40,7 @@ integration = Integration(
     requires="keras>=3.6",
     tested="<3.17",
     options=OPTIONS,
-    not_built={"model_id": None, "save_exported_model": False, "save_model_kwargs": None},
+    not_built={"model_id": None},
 )
 
 
@@ -58,13 +60,18 @@ def _name(value: Any) -> str:
     return "" if value is None or isinstance(value, str) else "is neither a name nor None"
 
 
+@integration.check("save_model_kwargs")
+def _for_save(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict) else "is neither a dict of arguments of Model.save nor None"
+
+
 @integration.check("max_model_size")
 def _size(value: Any) -> str:
     fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0)
     return "" if fits else "is neither a number of bytes from 0 nor None (any size)"
 
 
-@integration.around("keras:Model.fit")
+@integration.around("keras:Model.fit", nested=True)
 def _fit(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.keras import fitting
 
@@ -92,3 +99,24 @@ def _callback_list(call: Any) -> Generator[None, Any, None]:
 
     yield
     joining.joins(call)
+
+
+@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.search")
+def _search(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import tuning
+
+    return tuning.searched(call)
+
+
+@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.run_trial", nested=True)
+def _run_trial(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import tuning
+
+    return tuning.begun(call)
+
+
+@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.on_trial_end", nested=True)
+def _on_trial_end(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import tuning
+
+    return tuning.over(call)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import sys
+from contextlib import suppress
 from functools import partial
 from importlib import util
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.models import kerasfiles
 
 __all__ = ["class_of", "log"]
 
@@ -23,9 +24,9 @@ def log(run: Any, model: Any, whole: bool) -> None:
         run.log_text("\n".join(lines) + "\n", "model_summary.txt")
     if not whole:
         return
-    if _serializes_lightly():
-        with guarded("writing the model's config"):
-            run.log_text(json.dumps(_config(model), indent=2, default=str), "model_config.json")
+    with guarded("writing the model's config"), suppress(NotImplementedError), kerasfiles.light():
+        # a class of the user's may have none, which is no error of anybody's
+        run.log_text(json.dumps(_config(model), indent=2, default=str), "model_config.json")
     if util.find_spec("pydot") is not None:
         run.later(partial(_draw, run, model))
 
@@ -56,11 +57,6 @@ def _count(weights: Any) -> int:
 def _config(model: Any) -> dict[str, Any]:
     """Return the layers as Keras serializes them; not what it was compiled with, which is among the params."""
     return {"class_name": type(model).__name__, "config": model.get_config()}
-
-
-def _serializes_lightly() -> bool:
-    """True unless serializing would import TensorFlow, for seconds, into a process that trains without it."""
-    return "tensorflow" in sys.modules or util.find_spec("tensorflow") is None
 
 
 def _draw(run: Any, model: Any) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import fitscribe
 from fitscribe import guarded
 from fitscribe.integrations.keras import inputs
+from fitscribe.integrations.keras.identity import ByIdentity
 from fitscribe.integrations.keras.joining import follows
 
 __all__ = ["recorded", "remember"]
 
-_trained: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+_trained: ByIdentity[tuple[Any, int]] = ByIdentity()
 """The run and the last epoch of each model that was trained here; nothing is put on the models."""
 
 
 @guarded("remembering the model's run")
 def remember(model: Any, run: Any, epoch: int | None) -> None:
     """Say in which run a model was trained, and how far."""
-    _trained[model] = (run, epoch or 0)
+    _trained.put(model, (run, epoch or 0))
 
 
 class Listener:
@@ -36,6 +36,9 @@ class Listener:
     def test_end(self, logs: Mapping[str, float]) -> None:
         """Keep what was found."""
         self.found = dict(logs)
+
+    def test_begin(self) -> None:
+        """Hear nothing."""
 
     def train_begin(self, params: Mapping[str, Any]) -> None:
         """Hear nothing: nobody trains."""
@@ -56,7 +59,7 @@ def recorded(call: Any) -> Generator[None, Any, None]:
     listener = Listener(model)
     with follows(listener, call.argument("callbacks")):
         yield
-    run, epoch = _trained.get(model, (None, 0))
+    run, epoch = _trained.get(model) or (None, 0)
     found = {f"validation_{key}": value for key, value in listener.found.items()}
     if run is not None:
         run.log_metrics(found, step=epoch)

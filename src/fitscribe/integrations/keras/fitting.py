@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from fitscribe.integrations.keras import evaluation, inputs, keeping, loops, settings, stopping
+from fitscribe.integrations.keras import evaluation, inputs, keeping, loops, settings, stopping, tuning
 from fitscribe.integrations.keras.follower import Follower
 from fitscribe.integrations.keras.joining import follows
 
@@ -16,8 +16,11 @@ __all__ = ["recorded"]
 def recorded(call: Any, prefix: str) -> Generator[None, Any, None]:
     """Record a call of `fit`; the keys of the optimizer begin with `prefix`."""
     model, options = call.target, call.options
+    writing = tuning.fitting(call, type(model).__name__)
+    if writing is None:
+        return
     loops.over(model)
-    with call.run(type(model).__name__) as run:
+    with writing as run:
         given = call.argument("callbacks")
         data = inputs.of_call(call)
         settings.log(run, call, data.batch_size, prefix)
@@ -29,5 +32,5 @@ def recorded(call: Any, prefix: str) -> Generator[None, Any, None]:
         run.log_metrics({"fit_time": time.perf_counter() - clock})
         follower.finish()
         evaluation.remember(model, run, follower.epoch)
-        if options["log_models"]:
-            keeping.log(run, model, data, options)
+        if options["log_models"] and not call.inside:
+            keeping.log(run, call, data)

@@ -31,10 +31,11 @@ class Follower:
         self.suffix = "_step" if self.every and options["log_every_epoch"] else ""  # both under one key would mix
         self.each = 1  # steps that Keras takes between two of its batch hooks
         self.done = self.high = 0  # steps of the epochs before, and of this one
-        self.before = 0  # steps that the optimizer took in earlier fits
+        self.described = False
+        self.optimizers: list[tuple[str, Any]] | None = None
         self.steps: int | None = None  # of an epoch, where Keras knows
         self.epoch: int | None = None  # that ended last
-        self.clock = 0.0
+        self.clock = self.validating = 0.0  # when the epoch began, and its validation
         self.history: dict[int, dict[str, float]] = {}
         self.checkpoints = checkpoints.Checkpoints(run, model, options, warn) if options["checkpoint"] else None
 
@@ -42,33 +43,52 @@ class Follower:
         """Record what Keras knows only now: the built model, and how many steps an epoch has."""
         self.steps = params.get("steps")
         self.each = int(getattr(self.model, "steps_per_execution", 1) or 1)
-        with guarded("reading the optimizer's steps"):
-            self.before = rates.steps_of(self.model)
-        with guarded("describing the model"):
-            architecture.log(self.run, self.model, self.options["log_architecture"])
+        if getattr(self.model, "built", True):
+            self.describe()
         if self.options["log_datasets"]:
             inputs.log(self.run, self.data, self.steps)
 
+    @guarded("describing the model")
+    def describe(self) -> None:
+        """Record what the model is made of, once: one with a step of its own may be built by its first batch."""
+        if not self.described:
+            self.described = True
+            architecture.log(self.run, self.model, self.options["log_architecture"])
+
     def epoch_begin(self, epoch: int) -> None:
-        """Start the clock."""
-        self.high = 0
+        """Start the clock; a fit that goes on from a later epoch has the steps of those before behind it."""
+        if self.epoch is None and epoch and self.steps:
+            self.done = epoch * self.steps
+        self.high, self.validating = 0, 0.0
         self.clock = time.perf_counter()
+
+    def test_begin(self) -> None:
+        """Note when the training of this epoch was over."""
+        self.validating = self.validating or time.perf_counter()
 
     def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Record the metrics of an epoch at its number, which goes on from `initial_epoch`."""
         seconds = time.perf_counter() - self.clock
+        training = self.validating - self.clock if self.validating else seconds
         steps = self.steps or self.high or 0
         self.done += steps
         self.epoch = epoch
+        self.describe()
         found = dict(logs)
         self.history[epoch] = found
-        timed = {"epoch_time": seconds} | ({"steps_per_second": steps / seconds} if steps and seconds else {})
+        timed = {"epoch_time": seconds} | ({"steps_per_second": steps / training} if steps and training > 0 else {})
         if self.options["log_every_epoch"]:
             self.run.log_metrics({**found, **timed}, step=epoch)
-            if "learning_rate" not in found:
-                rates.log(self.run, self.model, epoch, self.before + self.done)
+            self._log_rates(epoch, found)
         if self.checkpoints is not None:
             self.checkpoints.epoch_end(epoch, self.done, found)
+
+    @guarded("reading the learning rates")
+    def _log_rates(self, epoch: int, found: Mapping[str, float]) -> None:
+        if self.optimizers is None:
+            self.optimizers = rates.at_work(rates.optimizers_of(self.model))
+        told = "learning_rate" in found  # by a callback that sets it
+        rates.log(self.run, [each for each in self.optimizers if each[0] or not told], epoch)
 
     def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         """Record the metrics so far, at the steps that are asked for: one of those since the hook before was it.

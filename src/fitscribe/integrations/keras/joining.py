@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from importlib import import_module
 from typing import Any, Protocol
 
 from fitscribe import guarded
 
-__all__ = ["Listener", "follows", "joins"]
+__all__ = ["Listener", "expected", "follows", "joins"]
 
 
 class Listener(Protocol):
@@ -37,31 +38,37 @@ def follows(listener: Listener, given: Any) -> Iterator[None]:
     finally:
         _listening.reset(token)
         if mine is not None:
-            given.callbacks.remove(mine)
+            given.callbacks[:] = [each for each in given.callbacks if each is not mine]
 
 
 @guarded("joining Keras's callbacks")
 def joins(call: Any) -> None:
     """Add our callback to a list that was just made, if it is that of the call that is followed."""
-    listener, made = _listening.get(), call.target
-    if listener is None or call.argument("model") is not listener.model:
-        return
+    made = call.target
+    mine = expected(call.argument("model"))
+    if mine is not None:
+        mine.params = made.params
+        made.callbacks.append(mine)
+
+
+def expected(model: Any) -> Any:
+    """Return the callback for a list that is made for this model, None if it is not that of the call in progress."""
+    listener = _listening.get()
+    if listener is None or model is not listener.model:
+        return None
     _listening.set(None)  # one list for each call: another one on the same model is the user's own
-    mine = callback(listener)
-    mine.params = made.params
-    made.callbacks.append(mine)
+    return callback(listener)
 
 
 def callback(listener: Any) -> Any:
-    """Return a Keras callback that tells the listener what it wants to hear."""
-    return (_classes()[1 if listener.every else 0])(listener)
+    """Return a callback, of the Keras that the model is of, that tells the listener what it wants to hear."""
+    legacy = any(kind.__module__.partition(".")[0] == "tf_keras" for kind in type(listener.model).__mro__)
+    return _classes("tf_keras" if legacy else "keras")[1 if listener.every else 0](listener)
 
 
 @cache
-def _classes() -> tuple[type, type]:
-    from keras import callbacks
-
-    return classes_on(callbacks.Callback)
+def _classes(package: str) -> tuple[type, type]:
+    return classes_on(import_module(f"{package}.callbacks").Callback)
 
 
 def classes_on(parent: Any) -> tuple[type, type]:
@@ -91,6 +98,10 @@ def classes_on(parent: Any) -> tuple[type, type]:
         @guarded("Keras: the end of an epoch")
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.listener.epoch_end(epoch, logs or {})
+
+        @guarded("Keras: the beginning of an evaluation")
+        def on_test_begin(self, logs: Any = None) -> None:
+            self.listener.test_begin()
 
         @guarded("Keras: the end of an evaluation")
         def on_test_end(self, logs: Any = None) -> None:

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+from fitscribe import guarded
+from fitscribe.models import examples, kerasspecs, kinds
 
 __all__ = ["log"]
 
+FOR_FLAVOR = ("save_exported_model", "save_model_kwargs", "saved_model_kwargs", "keras_model_kwargs")
 
-def log(run: Any, model: Any, data: Any, options: Mapping[str, Any]) -> None:
-    """Record the model under `model`; what cannot be saved is left out, and a tag says why."""
+
+def log(run: Any, call: Any, data: Any) -> None:
+    """Record the model under `model`, by its own description: it is asked for no prediction, and no data are taken.
+
+    What cannot be saved is left out, and a tag says why.
+    """
+    model, options = call.target, call.options
+    rows = signature = None
+    with guarded("looking at the model's data"):
+        if data.sample is not None:
+            rows = kerasspecs.rows_of(model, data.sample, examples.ROWS)
+    with guarded("describing what the model takes"):
+        signature = kerasspecs.signature_of(model, _told(data, rows)) if options["log_model_signatures"] else None
+    if options["log_input_examples"] and rows is None:
+        call.warn_once("no input example: nobody can look into a %s without taking from it", type(data.x).__name__)
     run.log_model(
         model,
         "model",
-        flavor="keras",
-        model_input=data.sample,
-        signature=options["log_model_signatures"],
+        flavor=call.integration.name,
+        model_input=rows,
+        signature=signature or False,
         input_example=options["log_input_examples"],
         limit=options["max_model_size"],
+        register_as=options["registered_model_name"] or "",
+        **{name: options[name] for name in FOR_FLAVOR if name in options},
     )
+
+
+def _told(data: Any, rows: Any) -> Any:
+    """Return what tells of types and shapes: a whole table, the first rows of arrays, or what a dataset says it has."""
+    if rows is not None:
+        return data.sample if kinds.kind_of(data.sample) in kerasspecs.TABLES else rows
+    spec = getattr(data.x, "element_spec", None)
+    return spec[0] if isinstance(spec, tuple) and spec else spec

@@ -15,10 +15,11 @@ from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.keras import architecture, evaluation, settings
+from fitscribe.integrations.keras.identity import ByIdentity
 
 __all__ = ["over", "stepped"]
 
-_loops: weakref.WeakKeyDictionary[Any, Loop] = weakref.WeakKeyDictionary()
+_loops: ByIdentity[Loop] = ByIdentity()
 
 
 class Loop:
@@ -29,6 +30,7 @@ class Loop:
         self.run, self.ours = run, ours
         self.process, self.step = os.getpid(), 0
         self.at: int | None = None  # of the last call, in milliseconds since 1970
+        self.names: list[str] = []  # of the values that a call returns
 
     @property
     def open(self) -> bool:
@@ -63,30 +65,40 @@ def _log(loop: Loop, call: Any, model: Any, result: Any) -> None:
     if loop.step == 0:
         architecture.log(loop.run, model, call.options["log_architecture"])
     if loop.step % every == 0:
-        loop.run.log_metrics(_named(model, result), step=loop.step, at=loop.at)
+        loop.run.log_metrics(_named(loop, model, result), step=loop.step, at=loop.at)
     loop.step += 1
     evaluation.remember(model, loop.run, loop.step - 1)
 
 
-def _named(model: Any, result: Any) -> dict[str, Any]:
-    """Return what a call returned by names: a dict, one loss, or values in the order of the model's metrics."""
+def _named(loop: Loop, model: Any, result: Any) -> dict[str, Any]:
+    """Return what a call returned by names: a dict, one loss, or values in the order that Keras gives them."""
     if isinstance(result, dict):
         return dict(result)
     values = list(result) if isinstance(result, (list, tuple)) else [result]
     if len(values) == 1:
         return {"loss": values[0]}
-    names = list(model.get_metrics_result())
-    names = ["loss", *(name for name in names if name != "loss")]
-    if len(names) != len(values):
-        names = [metric.name for metric in model.metrics]
-    return dict(zip(names, values, strict=False))
+    if len(loop.names) != len(values):  # to ask each time would compute every metric once more
+        loop.names = _names(model, len(values))
+    return dict(zip(loop.names, values, strict=True))
+
+
+def _names(model: Any, wanted: int) -> list[str]:
+    """Name the values of a call as Keras orders them: by the model's metrics, and the rest by the alphabet."""
+    ordered: list[str] = []
+    for metric in model.metrics:
+        inner = getattr(metric, "metrics", None)  # what `compile` was given, in one
+        ordered += [metric.name] if inner is None else [each.name for each in inner]
+    found = list(model.get_metrics_result())
+    names = [name for name in dict.fromkeys(ordered) if name in found]
+    names += sorted(name for name in found if name not in names)
+    return names if len(names) == wanted else [f"value_{place}" for place in range(wanted)]
 
 
 def _begun(call: Any, model: Any) -> Loop:
     with call.run(type(model).__name__) as run:
         ours, call.owned = call.owned is not None, None  # it outlives this call
         loop = Loop(run, ours)
-        _loops[model] = loop
+        _loops.put(model, loop)
         weakref.finalize(model, loop.end).atexit = False
         settings.log(run, call, None, "optimizer")
     return loop
@@ -97,13 +109,13 @@ def _failed(loop: Loop, model: Any, error: BaseException) -> None:
     loop.run.set_tags({"fitscribe.error": f"{type(error).__name__}: {error}"})
     if loop.step and isinstance(error, Exception):
         return
-    _loops.pop(model, None)
+    _loops.pop(model)
     loop.end("FAILED" if isinstance(error, Exception) else "KILLED")
 
 
 @guarded("ending a loop's run")
 def over(model: Any) -> None:
     """Say that a model is fitted: its run of `train_on_batch` is over."""
-    loop = _loops.pop(model, None)
+    loop = _loops.pop(model)
     if loop is not None:
         loop.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -35,8 +36,12 @@ def log(run: Any, call: Any, batch_size: Any, prefix: str) -> None:
     with guarded("reading the arguments of fit"):
         run.log_params({**_arguments(call), "batch_size": batch_size})
     with guarded("reading the optimizer"):
-        found = optimizer_config(getattr(model, "optimizer", None))
-        named = {f"{prefix}_{key}": value for key, value in found.items()}
+        found: dict[str, Any] = {}
+        named: dict[str, Any] = {}
+        for name, optimizer in rates.optimizers_of(model):
+            config = optimizer_config(optimizer)
+            found = found if name else config
+            named |= {f"{name or prefix}_{key}": value for key, value in config.items()}
         if prefix != "opt":
             named |= {f"opt_{key}": found[key] for key in SHARED if key in found}
         run.log_params(named)
@@ -72,10 +77,13 @@ def optimizer_config(optimizer: Any) -> dict[str, Any]:
         scaling = ("initial_scale", "dynamic_growth_steps")
         own = {key: getattr(optimizer, key) for key in scaling if hasattr(optimizer, key)}
         return {**optimizer_config(inner), **own, "loss_scaled": True}
-    config = _config_without_rate(optimizer)
+    config = {"name": getattr(optimizer, "name", type(optimizer).__name__)}
+    with contextlib.suppress(NotImplementedError):  # an optimizer of the user's need not have one
+        config = _config_without_rate(optimizer)
     schedule = rates.schedule_of(optimizer)
     if schedule is None:
-        return _flat({**config, "learning_rate": rates.rate_of(optimizer)})
+        rate = getattr(optimizer, "_learning_rate", None)
+        return _flat({**config, "learning_rate": _named(rate) if callable(rate) else rates.rate_of(optimizer)})
     config["learning_rate"] = type(schedule).__name__
     return _flat(config) | {f"learning_rate_{key}": value for key, value in _flat(schedule.get_config()).items()}
 

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -54,7 +54,7 @@ class Search:
         """`run` gets a child for each trial."""
         self.run, self.tuner = run, tuner
         self.trials: dict[str, Trial] = {}  # that have not ended
-        self.ended: dict[str, tuple[Any, Any]] = {}  # by the tuner's id: the trial as it ended last, and its run
+        self.ended: dict[str, tuple[Any, Any]] = {}  # by the tuner's id: the trial as it ended last, its child
         self.count = 0
 
     def close(self, error: BaseException | None) -> None:
@@ -109,14 +109,22 @@ def begun(call: Any) -> Generator[None, Any, None]:
 
 
 def over(call: Any) -> Generator[None, Any, None]:
-    """End a trial, when the tuner has judged it."""
-    yield
-    search, told = _searching.get(), call.argument("trial")
-    if search is not None and told is not None and (trial := search.trials.pop(told.trial_id, None)) is not None:
-        judged = getattr(search.tuner.oracle, "trials", {}).get(told.trial_id, told)
-        search.ended[told.trial_id] = (judged, trial.run)
-        _log_trial(search, trial, judged)
-        trial.run.end("FAILED" if judged.status in BAD else "FINISHED")
+    """End a trial, when the tuner has judged it; too many that failed make an error of this judging."""
+    try:
+        yield
+    finally:
+        search, told = _searching.get(), call.argument("trial")
+        trial = None if search is None or told is None else search.trials.pop(told.trial_id, None)
+        if search is not None and trial is not None:
+            judged = _judged(search.tuner.oracle).get(told.trial_id, told)
+            search.ended[told.trial_id] = (judged, trial.run)
+            _log_trial(search, trial, judged)
+            trial.run.end("FAILED" if judged.status in BAD else "FINISHED")
+
+
+def _judged(oracle: Any) -> dict[str, Any]:
+    """Return the trials that an oracle in this process knows, those of earlier processes as well."""
+    return dict(getattr(oracle, "trials", None) or {})
 
 
 @contextmanager
@@ -187,22 +195,25 @@ def _log_outcome(search: Search) -> None:
     run, oracle = search.run, search.tuner.oracle
     space = [{"class_name": type(each).__name__, **each.get_config()} for each in oracle.get_space().space]
     run.log_text(json.dumps(space, indent=2, default=str), "search_space.json")
-    scored = [each for each in search.ended.values() if each[0].status == "COMPLETED" and each[0].score is not None]
+    trials = {**_judged(oracle), **{name: judged for name, (judged, _) in search.ended.items()}}
+    scored = [each for each in trials.values() if each.status == "COMPLETED" and each.score is not None]
     if scored:
-        best, child = sorted(scored, key=lambda each: each[0].score, reverse=_objective(oracle).get("direction") == "max")[0]
+        highest = _objective(oracle).get("direction") == "max"
+        best = (max if highest else min)(scored, key=lambda each: each.score)
         run.log_params({f"best_{name}": value for name, value in best.hyperparameters.values.items()})
         run.log_metrics({"best_score": best.score})
         run.set_tags({"fitscribe.best_trial": best.trial_id})
-        child.set_tags({"fitscribe.best": "true"})
+        if best.trial_id in search.ended:
+            search.ended[best.trial_id][1].set_tags({"fitscribe.best": "true"})
     rows = [
         ({"trial_id": each.trial_id, "status": each.status, "score": each.score}, dict(each.hyperparameters.values))
-        for each, _ in search.ended.values()
+        for each in trials.values()
     ]
     run.later(partial(_log_table, run, rows))
 
 
 @guarded("writing the table of trials")
-def _log_table(run: Any, rows: list[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+def _log_table(run: Any, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
     names = ["trial_id", "status", "score", *sorted({name for _, values in rows for name in values})]
     told = io.StringIO()
     sheet = csv.DictWriter(told, names, lineterminator="\n")
