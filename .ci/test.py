@@ -20,15 +20,17 @@ HOME = ROOT / f".venv-{sys.version_info.major}.{sys.version_info.minor}"
 BIN = "Scripts/python.exe" if os.name == "nt" else "bin/python"
 PYTHON = HOME / BIN
 
+# a process for each core; the tests of one file stay together, for they share servers
+PARALLEL = ["-q", "-n", "auto", "--dist", "loadfile"]
 QUICK = [
     ["-m", "ruff", "check", "."],
     ["-m", "ruff", "format", "--check", "."],
     ["-m", "mypy"],
-    ["-m", "pytest", "tests", "-q"],
+    ["-m", "pytest", "tests", *PARALLEL],
 ]
-REAL = [["-m", "pytest", "integration", "-q", "--durations=15"]]
+REAL = [["-m", "pytest", "integration", *PARALLEL, "--durations=25"]]
 SHORT = [
-    ["-m", "pytest", "-q", "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
+    ["-m", "pytest", *PARALLEL, "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
      "integration/sklearn/test_search.py",
      "integration/sklearn/test_every_estimator.py", "integration/test_examples.py", "integration/test_processes.py"]
 ]  # fmt: skip

@@ -30,7 +30,12 @@ def here() -> dict[str, str]:
 def directory() -> Path:
     """Return the folder whose repository counts: the script's, else the working directory."""
     script = _script()
-    return Path(os.path.abspath(script)).parent if script and os.path.isfile(script) else Path.cwd()
+    if script and os.path.isfile(script):
+        return Path(os.path.abspath(script)).parent
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was deleted, and no repository is found there
+        return Path(os.curdir)
 
 
 def repository(folder: Path) -> dict[str, str]:
