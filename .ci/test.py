@@ -68,6 +68,18 @@ def main() -> None:
         print(f"making {HOME.name} with Python {sys.version.split()[0]}", flush=True)
         venv.create(HOME, with_pip=True)
     step("-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[integration]")
+    if sys.version_info[:2] == (3, 11):  # where TensorFlow is; as tensorflow-cpu, which tf_keras does not ask for
+        step(
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "-c",
+            "constraints.txt",
+            "--no-deps",
+            "tf_keras",
+        )
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     for command in {"quick": QUICK, "short": [*QUICK, *SHORT]}.get(asked, [*QUICK, *REAL]):
         step(*command)

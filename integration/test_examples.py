@@ -10,21 +10,40 @@ from integration import examples
 SHOWN = {
     "elastic_net": ["params.alpha", "metrics.rmse", "0.05"],
     "grid_search": ["params.kernel", "metrics.mean_test_score", "linear", "rbf"],
+    "keras_custom_loop": ["steps: 0 to 19 ['loss', 'mae', 'validation_loss']", "epochs: [0, 1, 2]"],
+    "keras_early_stopping": ["the rate falls: True", "stopped early: True", "restored the best: True"],
+    "keras_mlp": ["'total_params': '13254'", "epochs: [0, 1, 2, 3, 4]", "good on new texts: True", "'confused.txt'"],
+    "lightning_early_stopping": [
+        "the rate falls: True",
+        "stopped early: True",
+        "of the best epoch: True",
+        "tested: True",
+    ],
     "linear_regression": ["training_r2_score = 1.0", "fit_intercept = True", "estimator.html", "truth.txt", "model/"],
     "models_and_registry": ["registered: wine 1 of the run depth 6", "loaded: ['alcohol'", "predicted: [", "served: ["],
     "pipeline": ["'lr__fit_intercept': 'True'", "'scaler__with_mean': 'True'"],
     "product_loop": ["params.max_depth", "metrics.test_acc", "depth 5, leaf 3"],
     "quickstart": ["GridSearchCV", "C=10, kernel=rbf", "RandomForestClassifier", "cv_results.csv", "best_estimator"],
+    "torch_gan": ["Generator: lr = 0.002, 120 points, to step 300", "Discriminator: lr = 0.001, 120 points"],
+    "torch_loop": ["loss_function = cross_entropy", "clip_grad_norm = 1.0", "learning rates: 8", "epochs = 8"],
+    "torchrun_two_processes": ["world_size = 2", "DistributedDataParallel", "last loss below the first: True"],
     "tracking_api": ["'learning_rate': '0.1'", "points: 1000 steps: 0 to 999", "the file may change"],
 }
 RUNS = {
     "elastic_net": 7,
     "grid_search": 7,
+    "keras_custom_loop": 2,
+    "keras_early_stopping": 1,
+    "keras_mlp": 1,
+    "lightning_early_stopping": 1,
     "linear_regression": 1,
     "models_and_registry": 3,
     "pipeline": 1,
     "product_loop": 12,
     "quickstart": 9,
+    "torch_gan": 1,
+    "torch_loop": 1,
+    "torchrun_two_processes": 1,
     "tracking_api": 1,
 }
 
@@ -42,6 +61,9 @@ def uri(request, tmp_path) -> str:
 
 @pytest.mark.parametrize("name", examples.NAMES)
 def test_an_example_shows_and_records_its_work(name, uri, tmp_path):
+    for framework in ("keras", "lightning", "torch"):
+        if name.startswith(framework):
+            pytest.importorskip(framework, reason="it is installed on one Python alone")
     client = Client(uri)
     before = {run.info.run_id for run in every_run(client)}
     shown = examples.run(name, tmp_path / "work", uri)

@@ -37,7 +37,7 @@ FLOORS = [
     "artifacts tracking",
     "locating",
     "publishing information",
-    "sklearn pyfunc pytorch keras tensorflow",
+    "sklearn pyfunc pytorch keras tensorflow lightninglogger",
     "lightning",
     "cli",
     "__main__",

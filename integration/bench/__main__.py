@@ -16,13 +16,25 @@ from pathlib import Path
 
 from integration.bench.autologging import fits, imports, searches
 from integration.bench.delivering import calls, steps
+from integration.bench.keras import keras
+from integration.bench.lightning import lightning
 from integration.bench.live import live
 from integration.bench.models import models
 from integration.bench.outages import outage, troubles
 from integration.bench.proxy import Relay
+from integration.bench.torch import torch
 from integration.server import mlflow_server_at
 
-SCENARIOS = ["import", "fit", "search", "live", "delivery", "steps", "models", "troubles", "outage"]
+AT_A_SERVER = {
+    "fit": fits,
+    "search": searches,
+    "live": live,
+    "models": models,
+    "keras": keras,
+    "lightning": lightning,
+    "torch": torch,
+}
+SCENARIOS = ["import", *AT_A_SERVER, "delivery", "steps", "troubles", "outage"]
 
 
 @contextmanager
@@ -37,14 +49,9 @@ def beside_mlflow(wanted: list[str], given: argparse.Namespace) -> None:
             imports(uri, given.repeat)
         places = {"a server on loopback": uri, "a server 50 ms away": distant.uri}
         for place, address in list(places.items())[: 1 if given.near else 2]:
-            if "fit" in wanted:
-                fits(address, given.repeat, place)
-            if "search" in wanted:
-                searches(address, given.repeat, place)
-            if "live" in wanted:
-                live(address, given.repeat, place)
-            if "models" in wanted:
-                models(address, given.repeat, place)
+            for scenario, measure in AT_A_SERVER.items():
+                if scenario in wanted:
+                    measure(address, given.repeat, place)
             if "delivery" in wanted:
                 calls(address, given.calls, given.repeat, place)
         if "live" in wanted:

@@ -89,8 +89,15 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     scenario, mode, argument = sys.argv[1:4]
     if scenario not in SCENARIOS:
-        from integration.bench import calls, live, trained  # not before: `imported` counts modules
+        from integration.bench import calls, keras, lightning, live, torch, trained  # not before: it counts modules
 
-        SCENARIOS |= calls.SCENARIOS | live.SCENARIOS | trained.SCENARIOS
+        SCENARIOS |= (
+            calls.SCENARIOS
+            | live.SCENARIOS
+            | trained.SCENARIOS
+            | keras.SCENARIOS
+            | lightning.SCENARIOS
+            | torch.SCENARIOS
+        )
     found = SCENARIOS[scenario](mode, argument)
     print("RESULT " + json.dumps({"ended": time.time(), **found}))

@@ -178,7 +178,11 @@ def test_one_row_of_a_frame_and_one_column_of_it():
     assert fitting(pd.Series([1, 2]), columns(a="long"))["a"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("data", [np.ones((2, 3)), [1, 2, 3], 5, None, [], iter(())], ids=["array", "list", "number", "None", "no rows", "iterator"])
+@pytest.mark.parametrize(
+    "data",
+    [np.ones((2, 3)), [1, 2, 3], 5, None, [], iter(())],
+    ids=["array", "list", "number", "None", "no rows", "iterator"],
+)
 def test_data_without_names_is_counted(data):
     with pytest.raises(SignatureMismatch, match=r"no names for its columns \(\d\), and .* asks for 2: 'a', 'b'"):
         fitting(data, columns(a="long", b="double"))

@@ -145,7 +145,10 @@ def test_a_full_disk_is_an_error_of_the_disk(net, tmp_path, monkeypatch):
         def write(self, data):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", Full)
+    def opened(self, mode):
+        return Full(self, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OSError, match="No space left"):
         fitscribe.pytorch.save_model(net, tmp_path / "m")
 

@@ -102,7 +102,9 @@ def test_a_model_larger_than_the_limit_is_left_out_and_the_tag_says_why(recorder
     autolog(max_model_size=20_000)
     model = RandomForestClassifier(50, random_state=0).fit(X, Y)
     run = recorder.run()
-    assert recorder.tags(run)["fitscribe.model"] == "left out: the model is larger than 0.02 MB"
+    assert recorder.tags(run)["fitscribe.model"] == (
+        "left out: the model is larger than 0.02 MB; max_model_size=None records models of every size"
+    )
     assert not [path for path in recorder.artifacts(run) if path.startswith("model")]
     assert recorder.metrics(run)["training_score"] == model.score(X, Y)
     assert recorder.status(run) == "FINISHED"

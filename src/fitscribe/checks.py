@@ -11,7 +11,7 @@ from typing import Any
 from fitscribe.errors import MisuseError
 from fitscribe.values import KEY_LIMIT, legal_key, number
 
-__all__ = ["artifact_path", "key", "mapping", "metric", "moment", "step"]
+__all__ = ["artifact_path", "key", "mapping", "metric", "model_name", "moment", "step"]
 
 _known: set[str] = set()
 _MANY_KEYS = 100_000
@@ -76,6 +76,13 @@ def mapping(values: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
         raise MisuseError(f"{what} come as a dict of names and values, not as {type(values).__name__}: {values!r:.80}")
     return values
+
+
+def model_name(name: str) -> str:
+    """Return the name of a registered model, or raise `MisuseError` for one that no registry takes."""
+    if not isinstance(name, str) or not name.strip() or set(name) & set("/:"):
+        raise MisuseError(f"a registered model's name is a text without / and :, not {name!r}")
+    return name
 
 
 def artifact_path(path: object) -> str:

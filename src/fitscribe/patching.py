@@ -67,6 +67,7 @@ def _wrapped(original: FunctionType, key: str) -> FunctionType:
 
     wrapper.__code__ = passing(wrapper.__code__)  # type: ignore[attr-defined]
     wrapper.__fitscribe__ = key  # type: ignore[attr-defined]
+    wrapper._torchdynamo_inline = original  # type: ignore[attr-defined] # what torch.compile looks into, in our place
     return wrapper  # type: ignore[return-value]
 
 

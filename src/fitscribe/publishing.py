@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe import fluent, locating
-from fitscribe.checks import artifact_path as checked
-from fitscribe.client import Client
+from fitscribe import checks, fluent
 from fitscribe.errors import NotFoundError, ServerError
-from fitscribe.registering.versions import KEY
+from fitscribe.guard import warn_once
 
 if TYPE_CHECKING:
     from fitscribe.active import ActiveRun
+    from fitscribe.client import Client
     from fitscribe.models.signature import ModelSignature
 
 __all__ = ["LoggedModel", "load", "log", "save"]
@@ -57,6 +56,8 @@ class LoggedModel:
         """The version of `registered_model_name` that the model became; None where none was asked for."""
         if not self._register_as:
             return None
+        from fitscribe.registering.versions import KEY
+
         self._client().get_run(self.run_id)  # delivers what is on its way
         found = self._client().search_model_versions(f"name = '{self._register_as}' AND run_id = '{self.run_id}'")
         ours = {str(self._content.get("model_id")), self.model_id}
@@ -64,6 +65,8 @@ class LoggedModel:
         return max((int(each.version) for each in mine), default=None)
 
     def _client(self) -> Client:
+        from fitscribe.client import Client
+
         return Client(self._run.run.to)
 
     @property
@@ -105,44 +108,39 @@ def log(
     name: str | None = None,
     artifact_path: str | None = None,
     options: Mapping[str, Any] | None = None,
-    signature: Any = None,
     input_example: Any = None,
-    pip_requirements: Any = None,
-    extra_pip_requirements: Any = None,
-    conda_env: Any = None,
-    metadata: Mapping[str, Any] | None = None,
-    code_paths: Any = None,
     registered_model_name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
+    step: int = 0,
+    await_registration_for: float | None = None,
     run_id: str | None = None,
+    **around: Any,
 ) -> LoggedModel:
     """Record a model as a model directory of a run (`run_id`, the current one, or a new one that stays open).
 
-    It is written before this returns; the rest, the upload and the registration happen in the background. `params` are
-    what the model was configured with, if not the params of the run.
+    It is written before this returns; the rest, the upload and the registration happen in the background, unless this
+    is to wait for a version, `await_registration_for` seconds at most. `params` are what the model was configured with,
+    if not the params of the run; `tags`, `model_type` and `step` are those of the logged model; what stands
+    `around` it is in the words of `models.wishes.wishes`.
     `MisuseError`: it cannot be written, or an argument is wrong; nothing is recorded then.
     """
     from fitscribe import modeling
     from fitscribe.models import flavors
     from fitscribe.models.wishes import wishes
 
-    path, options = checked(name or artifact_path or "model"), options or {}
+    path, options = checks.artifact_path(name or artifact_path or "model"), options or {}
+    register_as = "" if registered_model_name is None else checks.model_name(registered_model_name)
+    facts = {"tags": checks.mapping(tags or {}, "tags"), "model_type": model_type or "", "step": checks.step(step)}
+    params = checks.mapping(params or {}, "params")
     module = flavors.flavor(flavor)
     getattr(module, "check", dict)(**options)
-    wished = wishes(
-        signature=signature,
-        input_example=input_example,
-        pip_requirements=pip_requirements,
-        extra_pip_requirements=extra_pip_requirements,
-        conda_env=conda_env,
-        metadata=metadata,
-        code_paths=code_paths,
-    )
+    wished = wishes(input_example=input_example, **around)
     handle = fluent.by_id_or_current(run_id)
     if handle.run.aside:
         return LoggedModel(handle, path, {})
     wished = wished.signed(module, model, input_example, options)
-    register_as = registered_model_name or ""
     content = modeling.record(
         handle.run,
         model,
@@ -152,7 +150,10 @@ def log(
         options=options,
         register_as=register_as,
         params=params,
+        **facts,
     )
+    if register_as and await_registration_for and not fluent.flush(await_registration_for):
+        warn_once("%s is not registered after %s s; that goes on", register_as, await_registration_for)
     return LoggedModel(handle, path, content, register_as)
 
 
@@ -184,6 +185,7 @@ def load(
     `NotFoundError`: there is no model; `MisuseError`: a model of another flavor. A model that would run code to be
     loaded, and is not of this user, needs `trust`.
     """
+    from fitscribe import locating
     from fitscribe.models import directory
 
     with locating.located(model_uri, dst_path) as folder:

@@ -45,6 +45,9 @@ def log_model(
     *,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
+    step: int = 0,
     run_id: str | None = None,
 ) -> LoggedModel:
     """Record a python model as a model directory of the current run; return where.
@@ -71,6 +74,10 @@ def log_model(
             code_paths=_code(code_paths, infer_code_paths, python_model),
             registered_model_name=registered_model_name,
             params=params,
+            tags=tags,
+            model_type=model_type,
+            step=step,
+            await_registration_for=await_registration_for,
             run_id=run_id,
         )
 

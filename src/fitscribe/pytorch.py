@@ -1,18 +1,24 @@
-"""fitscribe.pytorch: PyTorch modules, state dicts and checkpoints logged, saved and loaded."""
+"""fitscribe.pytorch: autologging of training loops; PyTorch modules, state dicts and checkpoints logged and loaded."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from fitscribe.errors import MisuseError, NotFoundError
+from fitscribe import autologging, discovery
+from fitscribe.errors import MisuseError, NotFoundError, Unavailable
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fitscribe.integrations.torch.watching import Watched
     from fitscribe.publishing import LoggedModel
 
 __all__ = [
+    "autolog",
     "load_checkpoint",
     "load_model",
     "load_state_dict",
@@ -20,11 +26,71 @@ __all__ = [
     "log_state_dict",
     "save_model",
     "save_state_dict",
+    "watch",
 ]
 
 Format = Literal["pickle", "pt2", "safetensors"]
 
 LATEST = "mlflow.latest_checkpoint_artifact"  # the tag that tells where a run's last checkpoint is
+
+
+class Options(TypedDict, total=False):
+    """What `autolog` takes: MLflow's words, and their meaning there; `log_gradient_norm` is of training loops."""
+
+    log_every_n_epoch: int | None
+    log_every_n_step: int | None
+    log_gradient_norm: bool
+    log_models: bool
+    log_model_signatures: bool
+    log_datasets: bool
+    checkpoint: bool
+    checkpoint_monitor: str
+    checkpoint_mode: Literal["min", "max"]
+    checkpoint_save_best_only: bool
+    checkpoint_save_weights_only: bool
+    checkpoint_save_freq: Literal["epoch"] | int
+    registered_model_name: str | None
+    max_model_size: float | None
+    disable: bool
+    exclusive: bool
+    disable_for_unsupported_versions: bool
+    silent: bool
+    extra_tags: Mapping[str, str] | None
+
+
+def autolog(**options: Unpack[Options]) -> None:
+    """Record every hand-written training loop of this process from here on, and what Lightning trains.
+
+    Of a loop: the loss of every step up to 100, then of every tenth, or of every `log_every_n_step`; the norm of the
+    gradients where it is clipped, and elsewhere with `log_gradient_norm=True`. The other options are Lightning's, see
+    `fitscribe.lightning.autolog`. `Unavailable`: no PyTorch in a version this works with; `MisuseError`: a value that
+    an option cannot take.
+    """
+    given: dict[str, Any] = dict(options)
+    autologging.autolog_one("torch", {name: given[name] for name in given if name not in OF_LIGHTNING})
+    for name in ("lightning", "pytorch_lightning"):
+        with contextlib.suppress(Unavailable):  # who has no Lightning has loops
+            autologging.autolog_one(name, {key: given[key] for key in given if key not in OF_LOOPS})
+
+
+OF_LOOPS = ("log_gradient_norm",)
+OF_LIGHTNING = Options.__optional_keys__ - {
+    "log_every_n_step", "log_gradient_norm", "log_models", "log_datasets",
+    "disable", "exclusive", "disable_for_unsupported_versions", "silent", "extra_tags",
+}  # fmt: skip
+
+
+def watch(model: Any, optimizer: Any, *, run_name: str = "") -> Watched:
+    """Say that a training begins here: of this module (or several), by this optimizer (or several).
+
+    Nothing has to be guessed then: they share one run, and no other optimizer is in it. It ends when the optimizers
+    are let go of, with `end()` of what is returned, or with its block: `with fitscribe.pytorch.watch(net, adam):`.
+    Switches the recording of loops on. `MisuseError`: these are no modules and optimizers.
+    """
+    autologging.autolog_one("torch", {})
+    loops: Any = discovery.integration("torch")
+    watched: Watched = loops.watch(model, optimizer, run_name)
+    return watched
 
 
 def log_model(
@@ -43,6 +109,9 @@ def log_model(
     metadata: Mapping[str, Any] | None = None,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
+    step: int = 0,
     export_model: bool = False,
     serialization_format: Format | None = None,
     *,
@@ -75,6 +144,10 @@ def log_model(
         code_paths=code_paths,
         registered_model_name=registered_model_name,
         params=params,
+        tags=tags,
+        model_type=model_type,
+        step=step,
+        await_registration_for=await_registration_for,
         run_id=run_id,
     )
 

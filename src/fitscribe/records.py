@@ -170,13 +170,17 @@ class ModelBegun(msgspec.Struct, frozen=True, tag="model-begun", omit_defaults=T
     model: str
     path: str
     params: dict[str, str] = {}  # what was configured; empty: the params of the run
+    tags: dict[str, str] = {}
+    model_type: str = ""
+    step: int = 0  # of the run, at which it was made
 
 
 class ModelLogged(msgspec.Struct, frozen=True, tag="model", omit_defaults=True):
     """A model directory was recorded under `path`; `mlmodel` is its MLmodel file as JSON text.
 
     Its files travel as artifacts before this record. `model` is the id of ours under which it began; the journals of
-    versions before that have none, and the files are the run's own.
+    versions before that have none, and the files are the run's own. Recovery says it with an empty `mlmodel` of a
+    model that its process did not live to finish.
     """
 
     run: str
@@ -185,6 +189,7 @@ class ModelLogged(msgspec.Struct, frozen=True, tag="model", omit_defaults=True):
     mlmodel: str
     register_as: str = ""
     model: str = ""
+    registry: str = ""  # where it is registered, if not where the run is
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag="ended"):

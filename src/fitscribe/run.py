@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fitscribe import afterwards, ranks
-from fitscribe.config import settings
+from fitscribe.config import canonical_uri, settings, without_credentials
 from fitscribe.errors import FitscribeError
 from fitscribe.guard import guarded, warn_once
 from fitscribe.records import (
@@ -335,18 +335,35 @@ class Run:
             warn_once("the model is left out: %s", error)
 
     @guarded("beginning a model")
-    def model_begun(self, path: str, model: str, params: Mapping[str, object] | None = None) -> None:
+    def model_begun(
+        self,
+        path: str,
+        model: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        tags: Mapping[str, object] | None = None,
+        model_type: str = "",
+        step: int = 0,
+    ) -> None:
         """Say that a model directory begins at `path`, under a new id of ours (`m-` and 32 hex characters).
 
         Its files are recorded with that id. Without `params`, those of the run are its own.
         """
         told = {legal_key(key): shortened(text(value), PARAM_LIMIT) for key, value in (params or {}).items()}
-        self.say(ModelBegun(self.id, now(), model, path, told))
+        labels = {legal_key(key): shortened(text(value), TAG_LIMIT) for key, value in (tags or {}).items()}
+        self.say(ModelBegun(self.id, now(), model, path, told, labels, model_type, step))
 
     @guarded("logging a model")
     def model_logged(self, path: str, mlmodel: Mapping[str, object], register_as: str = "", model: str = "") -> None:
         """Say that the artifacts under `path` are a model directory, described by its MLmodel content."""
-        self.say(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as, model))
+        registry = self._registry() if register_as else ""
+        self.say(ModelLogged(self.id, now(), path, json.dumps(mlmodel, default=str), register_as, model, registry))
+
+    def _registry(self) -> str:
+        """Return where models are registered now, if not where this run goes."""
+        given = settings().registry_uri
+        found = without_credentials(canonical_uri(given)) if given else ""
+        return "" if found == without_credentials(self.to) else found
 
     def child(self, name: str = "", tags: Mapping[str, object] | None = None, at: int | None = None) -> Run:
         """Begin a run below this one, now or at a time in milliseconds; `end` it yourself."""

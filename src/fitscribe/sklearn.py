@@ -70,6 +70,9 @@ def log_model(
     *,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
+    step: int = 0,
     skops_trusted_types: Iterable[str] | None = None,
     run_id: str | None = None,
 ) -> LoggedModel:
@@ -95,6 +98,10 @@ def log_model(
         code_paths=code_paths,
         registered_model_name=registered_model_name,
         params=params,
+        tags=tags,
+        model_type=model_type,
+        step=step,
+        await_registration_for=await_registration_for,
         run_id=run_id,
     )
 

@@ -1,15 +1,61 @@
-"""fitscribe.tensorflow: Keras models and modules of TensorFlow logged, saved and loaded."""
+"""fitscribe.tensorflow: autologging of Keras, `tf_keras` and `tf.summary`, and models logged, saved and loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from fitscribe import autologging
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from fitscribe.publishing import LoggedModel
 
-__all__ = ["load_model", "log_model", "save_model"]
+__all__ = ["autolog", "load_model", "log_model", "save_model"]
+
+
+class Options(TypedDict, total=False):
+    """What `autolog` takes; MLflow's words, and their meaning there."""
+
+    log_every_epoch: bool
+    log_every_n_steps: int | None
+    log_models: bool
+    log_model_signatures: bool
+    log_input_examples: bool
+    log_datasets: bool
+    log_architecture: bool
+    log_summaries: bool
+    saved_model_kwargs: Mapping[str, Any] | None
+    keras_model_kwargs: Mapping[str, Any] | None
+    checkpoint: bool
+    checkpoint_monitor: str
+    checkpoint_mode: Literal["min", "max", "auto"]
+    checkpoint_save_best_only: bool
+    checkpoint_save_weights_only: bool
+    checkpoint_save_freq: Literal["epoch"]
+    registered_model_name: str | None
+    max_model_size: float | None
+    disable: bool
+    exclusive: bool
+    disable_for_unsupported_versions: bool
+    silent: bool
+    extra_tags: Mapping[str, str] | None
+
+
+def autolog(**options: Unpack[Options]) -> None:
+    """Record every `fit` in this process from here on, by the names of MLflow's TensorFlow flavor, and `tf.summary`.
+
+    Defaults: metrics by epoch; by step only with `log_every_n_steps`; models, signatures, datasets and what is written
+    with `tf.summary` are logged; no checkpoints, and those by epoch alone. Under `fitscribe.keras.autolog()`, and so
+    under plain `autolog()`, fits of Keras 3 are recorded there instead. A loop over `tf.GradientTape` leaves nothing to
+    see but its summaries: log its metrics with `tf.summary` (which needs TensorBoard for all but `tf.summary.write`)
+    or with `fitscribe.log_metric`. An option keeps what it was told before when it is not given.
+    `Unavailable`: no TensorFlow in a version this works with; `MisuseError`: a value that an option cannot take;
+    `NotBuiltYet`: another `checkpoint_save_freq`.
+    """
+    autologging.autolog_one("tensorflow", options)
 
 
 def log_model(
@@ -30,6 +76,9 @@ def log_model(
     extra_files: Iterable[str | Path] | None = None,
     name: str | None = None,
     params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    model_type: str | None = None,
+    step: int = 0,
     *,
     run_id: str | None = None,
 ) -> LoggedModel:
@@ -56,6 +105,10 @@ def log_model(
         code_paths=code_paths,
         registered_model_name=registered_model_name,
         params=params,
+        tags=tags,
+        model_type=model_type,
+        step=step,
+        await_registration_for=await_registration_for,
         run_id=run_id,
     )
 

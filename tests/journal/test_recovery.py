@@ -457,3 +457,27 @@ def test_of_two_runs_that_one_request_made_each_recovery_goes_on_with_the_same(t
         recover(journal)
         assert (there.status, len(there.points["loss"])) == ("FAILED", 500)
         assert twin.points == {}
+
+
+def test_a_model_logged_right_before_kill_9_is_there_and_said_to_be_unfinished(tmp_path, journal):
+    store = tmp_path / "store"
+    dies(
+        tmp_path,
+        store.as_uri(),
+        """
+        import os
+        import fitscribe
+        from fitscribe import afterwards, pyfunc
+        fitscribe.start_run(run_name="cut off")
+        with afterwards.held():  # as within a watched fit
+            pyfunc.log_model(python_model=lambda model_input: [1], name="double")
+            os._exit(9)
+        """,
+    )
+    assert [each.unsent for each in recover(journal)] == [[]]
+    client = Client(store.as_uri())
+    [run] = client.search_runs(["0"])
+    assert [each.path for each in client.list_artifacts(run.info.run_id, "double")] == ["double/python_model.pkl"]
+    [model] = client.search_logged_models(["0"])
+    assert (model.name, model.status, run.info.status) == ("double", "UPLOAD_FAILED", "FAILED")
+    assert remnants(journal) == []

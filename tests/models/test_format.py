@@ -110,3 +110,12 @@ def test_mlmodel_that_names_a_file_in_a_subfolder(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "model.pkl").touch()
     assert model_format.file_inside(tmp_path, "data/model.pkl") == tmp_path / "data" / "model.pkl"
+
+
+def test_metadata_may_hold_numbers_of_other_kinds_as_json_knows_them(tmp_path):
+    class Odd(float):  # as numpy.float64 is
+        pass
+
+    text = model_format.mlmodel_text({"flavors": {}, "metadata": {"loss": Odd(0.5)}})
+    model_format.write_files(tmp_path, {"MLmodel": text})
+    assert model_format.read_mlmodel(tmp_path)["metadata"] == {"loss": 0.5}

@@ -14,7 +14,7 @@ import yaml
 
 from fitscribe import config
 from fitscribe.errors import MisuseError, UntrustedModel
-from fitscribe.models import serialization, trust
+from fitscribe.models import serialization, soundness, trust
 from fitscribe.models.copies import digest_of
 from fitscribe.models.format import MLMODEL, mlmodel_text, new_mlmodel, read_mlmodel, write_files
 from fitscribe.models.keys import Key, key_file
@@ -364,3 +364,26 @@ def test_variable_that_forbids_pickles_forbids_those_of_every_flavor(tmp_path, m
     for file in ("data/model.pth", "python_model.pkl"):
         with pytest.raises(MisuseError, match=f"{file}' is a pickle, and MLFLOW_ALLOW_PICKLE_DESERIALIZATION forbids"):
             trust.check(folder, read_mlmodel(folder), [file], True)
+
+
+@pytest.mark.parametrize(("version", "loads"), [("0.12.0", False), ("0.13.0", True)])
+def test_a_skops_file_is_believed_to_run_nothing_only_where_skops_has_no_known_hole(
+    tmp_path, monkeypatch, version, loads
+):
+    installed = tmp_path / "site" / f"skops-{version}.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: skops\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(installed.parent)
+    soundness.doubted.cache_clear()
+    folder = tmp_path / "m"
+    folder.mkdir()
+    entry = {"pickled_model": "model.skops", "serialization_format": "skops"}
+    write_files(folder, {MLMODEL: mlmodel_text(new_mlmodel({"sklearn": entry}, None, 1)), "model.skops": "no archive"})
+    try:
+        with pytest.raises(MisuseError) as raised:
+            load_model(folder)
+    finally:
+        soundness.doubted.cache_clear()
+    assert ("is no skops file" in str(raised.value)) == loads
+    told = "run code from model.skops (skops 0.12.0 has known holes, and is believed from 0.13 on)"
+    assert (told in str(raised.value)) != loads

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import fitscribe
+import fitscribe.pyfunc
 from fitscribe import MisuseError, NotFoundError, config
 from fitscribe.client import Client
 from fitscribe.errors import TransportError
@@ -117,3 +118,49 @@ def test_where_the_registry_is_can_be_asked_and_set(served):
     assert fitscribe.get_registry_uri() == fitscribe.get_tracking_uri()
     with pytest.raises(MisuseError, match="unknown scheme"):
         fitscribe.set_registry_uri("gopher://host")
+
+
+def twice(model_input):
+    return [2 * each for each in model_input]
+
+
+def test_a_model_goes_to_the_registry_that_is_named_and_tells_of_the_run_around_its_own(tmp_path):
+    fitscribe.set_registry_uri(tmp_path / "registry")
+    with fitscribe.start_run() as outer, fitscribe.start_run(nested=True) as run:
+        info = fitscribe.pyfunc.log_model(
+            python_model=twice, name="m", registered_model_name="auto", await_registration_for=30
+        )
+        assert info.registered_model_version == 1
+    by_hand = fitscribe.register_model(info.model_uri, "by-hand")
+    [version] = Client(tmp_path / "registry").search_model_versions("name = 'auto'")
+    assert (version.run_id, version.parent_run_id) == (run.info.run_id, outer.info.run_id)
+    assert version.source == by_hand.source == Client().get_logged_model(info.model_id).artifact_location
+    fitscribe.set_registry_uri("")
+    assert fitscribe.search_model_versions() == []
+
+
+def test_mlflows_words_on_a_logged_model_are_kept():
+    with fitscribe.start_run() as run:
+        info = fitscribe.pyfunc.log_model(
+            python_model=twice, name="m", params={"a": 1}, tags={"team": "a"}, model_type="toy", step=3
+        )
+    found = Client().get_logged_model(info.model_id)
+    assert (found.params, found.tags["team"], found.model_type) == ({"a": "1"}, "a", "toy")
+    assert [each.step for each in Client().get_run(run.info.run_id).outputs.model_outputs] == [3]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"registered_model_name": "a/b"}, "without / and :"),
+        ({"registered_model_name": ""}, "without / and :"),
+        ({"tags": ["x"]}, "tags come as a dict"),
+        ({"step": "x"}, "a step is a whole number"),
+        ({"params": "C=1"}, "params come as a dict"),
+    ],
+)
+def test_what_no_server_would_take_of_a_model_is_said_at_once(wrong, words):
+    with pytest.raises(MisuseError, match=words), fitscribe.start_run():
+        fitscribe.pyfunc.log_model(python_model=twice, name="m", **wrong)
+    with pytest.raises(MisuseError, match="without / and :"):
+        fitscribe.register_model("runs:/0123/model", "a:b")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
+
+import fitscribe
 from fitscribe.current import entered
 from fitscribe.run import Run
 
@@ -57,3 +60,28 @@ def test_no_model_is_kept_alive(recorder, autolog, make, data):
     del model
     gc.collect()
     assert gone() is None
+
+
+def test_metrics_of_scikit_learn_on_a_models_predictions_go_to_its_run(recorder, autolog, make, data):
+    metrics = pytest.importorskip("sklearn.metrics")
+    fitscribe.sklearn.autolog()
+    x_new, y_new = data
+    first, second = make(), make()
+    first.fit(*data, epochs=2, verbose=0)
+    second.fit(*data, epochs=3, verbose=0)
+    loss = metrics.log_loss(y_new, first.predict(x_new, verbose=0))
+    said = second.predict(x_new, verbose=0)
+    area = metrics.roc_auc_score(y_new, said[:, 1])
+    metrics.accuracy_score(y_new, said.argmax(axis=1))  # of what was computed nobody knows where it came from
+    one, two = recorder.runs()
+    assert recorder.history(one, "log_loss_x_new") == [(1, loss)]
+    assert recorder.history(two, "roc_auc_score_x_new") == [(2, area)]
+    assert not [key for key in recorder.metrics(two) if key.startswith("accuracy_score")]
+
+
+def test_what_a_model_that_nobody_trained_predicts_is_measured_in_no_run(recorder, autolog, make, data):
+    metrics = pytest.importorskip("sklearn.metrics")
+    fitscribe.sklearn.autolog()
+    stranger = make()
+    assert metrics.log_loss(data[1], stranger.predict(data[0], verbose=0)) > 0
+    assert recorder.runs() == []

@@ -39,6 +39,7 @@ def command(uri: str | None) -> None:
         "journals": _journals(folder() / "journal"),
         "refused": _refused(folder() / "journal"),
         "disk": _free(folder()),
+        "models": _models(),
     }
     table = Table(show_header=False, box=None)
     for name, words in facts.items():
@@ -69,6 +70,24 @@ def _state(folder: Path) -> str:
     if not folder.exists():
         return "not there yet; the first run makes it"
     return "there, and may be written to" if os.access(folder, os.W_OK) else "there, but may NOT be written to"
+
+
+def _models() -> str:
+    """Say whose key signs models, and where they are registered if not where runs go."""
+    from fitscribe.config import canonical_uri, settings, without_credentials
+    from fitscribe.errors import MisuseError
+    from fitscribe.models.keys import key_file, own_key
+
+    file = None if settings().model_key else key_file()
+    elsewhere = settings().registry_uri
+    registered = f"\nregistered at {without_credentials(canonical_uri(elsewhere))}" if elsewhere else ""
+    if file is not None and not file.exists():
+        return f"signed with {file}, which the first model makes{registered}"
+    try:
+        key = own_key()
+    except (MisuseError, OSError) as error:
+        return f"NOT signed: {error}{registered}"
+    return f"signed with the key {key.name} ({file or 'FITSCRIBE_MODEL_KEY'}){registered}"
 
 
 def _journals(folder: Path) -> str:

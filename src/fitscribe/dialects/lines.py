@@ -156,16 +156,20 @@ class ModelBegunLine(_Line, tag="model-begun"):
     model: str  # m- and 32 hex characters
     path: str
     params: dict[str, str]
+    tags: dict[str, str]
+    model_type: str
+    step: int  # of the run, at which it was made
 
 
 class ModelLine(_Line, tag="model"):
-    """The artifacts below `path` are a model; `mlmodel` is its MLmodel file as JSON text."""
+    """The artifacts below `path` are a model; `mlmodel` is its MLmodel file as JSON text, or empty: it failed."""
 
     run: str
     path: str
     mlmodel: str
     register_as: str
     model: str  # the id under which it began, or empty
+    registry: str  # where it is to be registered, if not where the run is
 
 
 class EndedLine(_Line, tag="ended"):

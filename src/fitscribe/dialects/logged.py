@@ -52,7 +52,7 @@ class Logged:
         more = self._params(parcel, record)[PARAMS:]
         rest = [more[start : start + PARAMS] for start in range(0, len(more), PARAMS)]
         return [
-            Step(partial(self._link, parcel, home), []),
+            Step(partial(self._link, parcel, home, record.step), []),
             *(Step(partial(self._give, home, some), []) for some in rest),
         ]
 
@@ -98,10 +98,11 @@ class Logged:
         if not (fresh or self.calls.local) and (found := self._sought(parcel, record.model)):
             return found
         said = self.said(parcel)
-        tags = {**said.tags, KEY: record.model}
+        tags = {**said.tags, **record.tags, KEY: record.model}
         body = {
             "experiment_id": self.runs.home(parcel)[0],
             "name": record.path,
+            **({"model_type": record.model_type} if record.model_type else {}),
             "source_run_id": parcel.book.theirs(parcel.run),
             "params": self._params(parcel, record)[:PARAMS],
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
@@ -155,13 +156,13 @@ class Logged:
         self._unlinked.add(home.theirs)
         return home
 
-    def _link(self, parcel: Parcel, home: Home) -> None:
+    def _link(self, parcel: Parcel, home: Home, step: int) -> None:
         """Say which run made a model: once, since servers refuse it the second time."""
         theirs = parcel.book.theirs(parcel.run)
         if home.theirs in self._unlinked and self._is_linked(parcel, home):
             return
         try:
-            self.ask("POST", "runs/outputs", {"run_id": theirs, "models": [{"model_id": home.theirs, "step": 0}]})
+            self.ask("POST", "runs/outputs", {"run_id": theirs, "models": [{"model_id": home.theirs, "step": step}]})
         except TransportError as error:
             if not isinstance(error, Unsent):
                 self._unlinked.add(home.theirs)

@@ -152,7 +152,11 @@ class MLflow:
             Step(partial(self.kept.steps, parcel), []),
             *(Step(partial(self.finished.steps, parcel, r), [r]) for r in _of(parcel, ModelLogged)),
             *self._status(parcel),
-            *(Step(partial(self.finished.register, parcel, r), [r]) for r in _of(parcel, ModelLogged) if r.register_as),
+            *(
+                Step(partial(self.finished.registration.register, parcel, r), [r])
+                for r in _of(parcel, ModelLogged)
+                if r.register_as
+            ),
         ]
 
     def _first(self, parcel: Parcel, tags: list[Item]) -> list[Step]:

@@ -14,14 +14,16 @@ __all__ = ["Said", "Told"]
 
 MOST = 1000  # params, and metrics, of a run that are remembered
 KEPT = ("mlflow.user", "mlflow.source.")  # tags that say who and what ran
+PARENT = "mlflow.parentRunId"
 
 
 class Said(msgspec.Struct):
-    """Of one run: its params, the last point of each metric, who ran it, and the data that it was trained on."""
+    """Of one run: its params, the last point of each metric, who ran it, its parent, and what it was trained on."""
 
     params: dict[str, str] = {}
     points: dict[str, Item] = {}
     tags: dict[str, str] = {}
+    parent: str = ""
     trained_on: list[tuple[str, str]] = []  # name and digest
 
 
@@ -36,7 +38,7 @@ class Told:
     def began(self, theirs: str, tags: Mapping[str, str]) -> None:
         """A run is there now, and has nothing but these tags."""
         self._own.add(theirs)
-        self._runs[theirs] = Said(tags=_kept(tags))
+        self._runs[theirs] = Said(tags=_kept(tags), parent=tags.get(PARENT, ""))
 
     def created(self, theirs: str) -> bool:
         """True for a run that this process created, so that nobody else can have made anything of it."""
@@ -75,12 +77,14 @@ class Told:
 
 def _read(run: Mapping[str, Any]) -> Said:
     data = run.get("data") or {}
+    tags = {str(each.get("key")): str(each.get("value", "")) for each in data.get("tags") or []}
     points = [_point(each) for each in (data.get("metrics") or [])[:MOST]]
     inputs = (run.get("inputs") or {}).get("dataset_inputs") or []
     return Said(
         params={str(each.get("key")): str(each.get("value", "")) for each in (data.get("params") or [])[:MOST]},
         points={point.key: point for point in points},
-        tags=_kept({str(each.get("key")): str(each.get("value", "")) for each in data.get("tags") or []}),
+        tags=_kept(tags),
+        parent=tags.get(PARENT, ""),
         trained_on=[
             (str(each["dataset"].get("name")), str(each["dataset"].get("digest")))
             for each in inputs

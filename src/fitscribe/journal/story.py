@@ -9,7 +9,7 @@ from fitscribe.dialects.parcels import Address, AddressBook
 from fitscribe.journal.payloads import understood
 from fitscribe.journal.remains import Left, content_of, journals
 from fitscribe.journal.segment import MAGIC, acknowledged, addresses, frames
-from fitscribe.records import Record, RunEnded, RunResumed, RunStarted, Source
+from fitscribe.records import ModelBegun, ModelLogged, Record, RunEnded, RunResumed, RunStarted, Source
 
 __all__ = ["Others", "Story"]
 
@@ -26,6 +26,7 @@ class Story:
         self.started: dict[str, RunStarted] = {}
         self.resumed: dict[str, RunResumed] = {}
         self.known: dict[str, Address] = {address.run: address for path in paths for address in addresses(path)}
+        self.unfinished: dict[str, ModelBegun] = {}  # models that began and were never all there
         self.last: dict[str, int] = {}  # times in milliseconds; of the whole process under ""
         own = [each.run for each in self.known.values() if not (each.ended or each.guest or each.foreign)]
         self._turns = [(run, True) for run in own]
@@ -43,6 +44,10 @@ class Story:
             self.started[run] = record
         elif isinstance(record, RunResumed):
             self.resumed[run] = record
+        elif isinstance(record, ModelBegun):
+            self.unfinished[record.model] = record
+        elif isinstance(record, ModelLogged):
+            self.unfinished.pop(record.model, None)
         if isinstance(record, RunStarted | RunResumed | RunEnded):
             self._turns.append((run, not isinstance(record, RunEnded)))
         for each in (run, ""):

@@ -102,10 +102,10 @@ def _yaml(content: dict[str, Any]) -> str:
 def mlmodel_text(content: dict[str, Any]) -> str:
     """Return an MLmodel file as YAML. `MisuseError`: the content (a user's metadata) has no JSON form."""
     try:
-        json.dumps(content)
+        plain = json.loads(json.dumps(content))  # YAML knows no kinds of numbers but Python's own
     except (TypeError, ValueError) as error:
         raise MisuseError(f"the model's metadata cannot be written as JSON: {error}") from None
-    return _yaml(dict(sorted(content.items())))
+    return _yaml(dict(sorted(plain.items())))
 
 
 def model_folder(path: str | Path) -> Path:

@@ -118,7 +118,7 @@ def _file(folder: Path, conf: Mapping[str, Any]) -> Path:
 def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     """Return the files whose loading may run code: archives with functions in them, and SavedModels."""
     file = _file(folder, conf)
-    return [file.relative_to(folder).as_posix()] if kerasfiles.runs_code(file) else []
+    return [file.relative_to(folder).as_posix()] if not kerasfiles.harmless(file) else []
 
 
 def predictor(folder: Path, conf: Mapping[str, Any], *, model_config: Any = None, **options: Any) -> Predictor:

@@ -14,13 +14,16 @@ from typing import Any
 
 from fitscribe.errors import MisuseError
 from fitscribe.guard import outcome, quietly
+from fitscribe.models import soundness
+from fitscribe.models.written import too_large
 
 __all__ = [
     "as_arrays",
     "check_size",
     "custom_classes",
-    "loaded",
+    "harmless",
     "light",
+    "loaded",
     "modules_of",
     "objects",
     "predicted",
@@ -78,8 +81,9 @@ def registered(file: Path) -> dict[str, Any]:
 
 
 def runs_code(file: Path) -> bool:
-    """Tell if loading a file may run code that is in it: functions as bytecode, pickled modules, the older HDF5 form.
+    """Tell if loading a file may run code that is in it.
 
+    That is functions as bytecode, pickled modules, SavedModels from elsewhere, the older HDF5 form.
     All else Keras loads in its safe mode, which runs none.
     """
     if file.suffix != ".keras":
@@ -88,11 +92,16 @@ def runs_code(file: Path) -> bool:
     return found is None or any(map(_is_code, found))
 
 
+def harmless(file: Path) -> bool:
+    """Tell if nobody need vouch for a file: no code is in it, and no hole of this Keras's safe mode is known."""
+    return not soundness.doubted("keras") and not runs_code(file)
+
+
 def _is_code(node: Mapping[str, Any]) -> bool:
     config = node.get("config")
     inner = config if isinstance(config, dict) else {}
     kinds = [inner.get(name) for name in ("function_type", "output_shape_type", "mask_type")]
-    named = node["class_name"] in ("__lambda__", "TorchModuleWrapper") or "lambda" in kinds
+    named = node["class_name"] in ("__lambda__", "TFSMLayer", "TorchModuleWrapper") or "lambda" in kinds
     return named or NO_LAYERS.match(str(node.get("module"))) is not None
 
 
@@ -187,7 +196,7 @@ def check_size(model: Any, limit: float | None) -> None:
     optimizer = getattr(getattr(model, "optimizer", None), "variables", ())  # they are in the file as well
     size = sum(int(_count(one)) * int(_width(one)) for one in (*model.variables, *optimizer))
     if size > limit:
-        raise MisuseError(f"the model is larger than {limit / 1e6:g} MB")
+        raise too_large(limit)
 
 
 def _count(variable: Any) -> int:

@@ -78,7 +78,7 @@ def load_checkpoint(
 
     if not file.is_file():
         raise NotFoundError(f"there is no checkpoint at {str(file)!r}")
-    file = trusting.check_file(file, lambda it: not torchfiles.runs_nothing(it), trust)
+    file = trusting.check_file(file, lambda it: not torchfiles.harmless(it), trust)
     plain = torchfiles.runs_nothing(file)
     options.setdefault("map_location", None if torch.cuda.is_available() else "cpu")
     return model_class.load_from_checkpoint(str(file), weights_only=plain, **options).eval()

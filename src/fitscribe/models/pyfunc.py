@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,9 @@ from typing import Any
 from fitscribe.errors import MisuseError
 from fitscribe.models import python_model as own_classes
 from fitscribe.models import scripts, serialization
+from fitscribe.models.asking import Predictor, item_of
 from fitscribe.models.format import MLMODEL
 from fitscribe.models.inside import inside
-from fitscribe.models.kinds import is_pandas_frame
 from fitscribe.models.loaded import PyFuncModel, loaded
 from fitscribe.models.python_model import FunctionModel, PythonModel, PythonModelContext
 from fitscribe.models.written import Written
@@ -185,15 +184,8 @@ def hinted(model: Any) -> list[dict[str, Any]] | None:
     if isinstance(model, (str, Path, type)) or model is None:
         return None
     hint = getattr(getattr(_model_of(model), "predict_type_hints", None), "input", None)
-    inner = _item_of(hint)
+    inner = item_of(hint)
     return [{"type": names[inner], "required": True}] if inner in names else None
-
-
-def _item_of(hint: Any) -> Any:
-    """Return the type of the items of a `list[...]`, or None."""
-    return (
-        next(iter(getattr(hint, "__args__", None) or ()), None) if getattr(hint, "__origin__", None) is list else None
-    )
 
 
 def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
@@ -201,50 +193,6 @@ def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     if conf.get("model_code_path"):
         return [_script(conf)]
     return [str(conf.get("python_model") or conf.get("data") or MLMODEL)]
-
-
-class Predictor:
-    """What `pyfunc` asks: a python model with its context."""
-
-    def __init__(self, model: Any, context: PythonModelContext) -> None:
-        """Keep both."""
-        self.python_model, self.context = model, context
-
-    def unwrap_python_model(self) -> Any:
-        """Return the user's object; the function, where the model is one."""
-        function = getattr(self.python_model, "func", None)
-        return self.python_model if function is None else getattr(function, "__self__", function)
-
-    get_raw_model = unwrap_python_model
-
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Return what the model's `predict` returns."""
-        return self._ask(self.python_model.predict, data, params)
-
-    def predict_stream(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Return what the model's `predict_stream` returns. `MisuseError`: it has none."""
-        ask = getattr(self.python_model, "predict_stream", None)
-        if ask is None:
-            raise MisuseError("this model does not stream; ask predict")
-        return self._ask(ask, data, params)
-
-    def _ask(self, ask: Any, data: Any, params: Mapping[str, Any] | None) -> Any:
-        takes = inspect.signature(ask).parameters
-        more = {"params": dict(params) if params is not None else None} if "params" in takes else {}
-        positional = [name for name in takes if name not in ("self", "params")]
-        data = self._as_hinted(data)
-        if "context" in takes or len(positional) == 2:  # the first of two is the context, whatever its name
-            return ask(self.context, data, **more)
-        return ask(data, **more)
-
-    def _as_hinted(self, data: Any) -> Any:
-        """Give a model whose hint says so (`list[str]`, `list[dict]`) its rows as a list instead of a data frame."""
-        inner = _item_of(getattr(getattr(self.python_model, "predict_type_hints", None), "input", None))
-        if inner is None or not is_pandas_frame(data):
-            return data
-        if inner is dict or getattr(inner, "__origin__", None) is dict:
-            return data.to_dict(orient="records")
-        return data.iloc[:, 0].tolist() if data.shape[1] == 1 else data
 
 
 def predictor(folder: Path, conf: Mapping[str, Any], *, model_config: Mapping[str, Any] | None = None) -> Predictor:

@@ -13,7 +13,7 @@ from fitscribe.models.inside import inside
 from fitscribe.models.kinds import is_a, is_array, is_pandas_frame
 from fitscribe.models.signature import as_signature
 from fitscribe.models.torchfiles import PICKLE, PROGRAM, WEIGHTS
-from fitscribe.models.written import Written
+from fitscribe.models.written import Written, too_large
 
 __all__ = [
     "Format",
@@ -112,7 +112,7 @@ def _check_size(model: Any, limit: float | None) -> None:
     if limit is None:
         return
     if sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers())) > limit:
-        raise MisuseError(f"the model is larger than {limit / 1e6:g} MB")
+        raise too_large(limit)
 
 
 def plain(model: Any) -> Any:
@@ -205,7 +205,7 @@ def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     constants.
     """
     file = _file(folder, conf)
-    if file.name == WEIGHTS or (file.name != PROGRAM and torchfiles.runs_nothing(file)):
+    if file.name == WEIGHTS or (file.name != PROGRAM and torchfiles.harmless(file)):
         return []
     return [file.relative_to(folder).as_posix()]
 

@@ -14,6 +14,7 @@ from typing import IO, Any, Literal, TypeAlias, get_args
 
 from fitscribe.errors import FitscribeError, MisuseError, Unavailable
 from fitscribe.guard import outcome, quietly
+from fitscribe.models.written import too_large
 
 __all__ = ["Format", "check_format", "dump", "load", "modules_of", "noting_pickler", "unknown_types"]
 
@@ -92,7 +93,7 @@ class _Bounded:
     def write(self, data: Any) -> int:
         self.size += memoryview(data).nbytes
         if self.limit is not None and self.size > self.limit:
-            raise MisuseError(f"the model is larger than {self.limit / 1e6:g} MB")
+            raise too_large(self.limit)
         return int(self.stream.write(data))
 
 

@@ -74,7 +74,7 @@ def _write_keras(
     for name, text in {"keras_module.txt": "tensorflow.keras", "save_format.txt": form}.items():
         (place / name).write_text(text, encoding="utf-8")
     file = place / f"{MODEL}{'.h5' if form == 'h5' else '.keras'}"
-    model.save(str(file), **options)
+    kerasfiles.save(model, file, **options)
     modules = {"tensorflow", "keras"}
     if form != "h5":
         modules |= kerasfiles.modules_of(file)
@@ -172,7 +172,7 @@ def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     if _kind(conf) == "tf2-module":
         return [f"{_saved(folder, conf).relative_to(folder).as_posix()}/saved_model.pb"]
     file = _file(folder, conf)
-    found = [one for one in _pickles(folder, conf) if one.is_file()] + ([file] if kerasfiles.runs_code(file) else [])
+    found = [one for one in _pickles(folder, conf) if one.is_file()] + ([] if kerasfiles.harmless(file) else [file])
     return [one.relative_to(folder).as_posix() for one in found]
 
 

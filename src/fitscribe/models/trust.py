@@ -9,7 +9,7 @@ from typing import Any
 
 from fitscribe.config import settings
 from fitscribe.errors import MisuseError, UntrustedModel
-from fitscribe.models import archives
+from fitscribe.models import archives, soundness
 from fitscribe.models.copies import copied, digest_of, original, ours_alone
 from fitscribe.models.inside import inside, listing
 from fitscribe.models.signing import (
@@ -145,8 +145,9 @@ def _small(folder: Path) -> bool:
 
 def _refused(folder: Path, files: Sequence[str], why: str, found: str) -> UntrustedModel:
     only = f" (or trust={found!r}: this content alone)" if found else ""
+    code = some(files) + soundness.doubts(files)
     return UntrustedModel(
-        f"the model in {str(original(folder))!r} is not loaded: that would run code from {some(files)}, and {why}. "
-        f"If you trust who made it, load it with trust=True{only}, or set FITSCRIBE_TRUST_MODELS=true. What you log is "
+        f"the model in {str(original(folder))!r} is not loaded: that would run code from {code}, and {why}. If you "
+        f"trust who made it, load it with trust=True{only}, or set FITSCRIBE_TRUST_MODELS=true. What you log is "
         "signed with a key of yours; a team shares one as FITSCRIBE_MODEL_KEY"
     )

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Written"]
+from fitscribe.errors import MisuseError
+
+__all__ = ["Written", "too_large"]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -21,3 +23,8 @@ class Written(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
     size: int
     modules: tuple[str, ...] = ()
+
+
+def too_large(limit: float) -> MisuseError:
+    """Return the error for a model of more than `limit` bytes: it is in memory alone, so no file can stand for it."""
+    return MisuseError(f"the model is larger than {limit / 1e6:g} MB; max_model_size=None records models of every size")

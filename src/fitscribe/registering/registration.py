@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from fitscribe import checks
 from fitscribe.entities import Run
 from fitscribe.entities.model_registry import CHILD, PARENT, Lineage, ModelVersion
 from fitscribe.errors import MisuseError, NotFoundError, ServerError
@@ -49,6 +50,7 @@ class Registration(ModelVersions):
         folder, or a URI of an object store. What is still on its way is delivered first; that, and until the version is
         ready, may take `await_registration_for` seconds. `NotFoundError`: there is no model at the URI.
         """
+        checks.model_name(name)
         seconds = await_registration_for or 0
         if (behind := backlog()) is not None and seconds:
             behind.flush(seconds)
@@ -68,7 +70,7 @@ class Registration(ModelVersions):
         if uri.startswith("runs:"):
             raise MisuseError(f"{uri!r} names no model; write runs:/<run id>/<path of the model>")
         if model_id := logged_model_of(uri):
-            return Origin(f"models:/{model_id}", self._source_run(model_id), model_id)
+            return self._of_logged(model_id, self._source_run(model_id))
         if uri.startswith("models:"):
             version = self.model_version_at(uri)
             return Origin(f"models:/{version.name}/{version.version}", version.run_id or None, version.model_id)
@@ -94,7 +96,7 @@ class Registration(ModelVersions):
         # first, for to a listing the files of such a model lie in the run
         for output in sorted(run.outputs.model_outputs, key=lambda each: each.step, reverse=True):
             if self._logged(output.model_id).get("name") == path:
-                return Origin(f"models:/{output.model_id}", run.info.run_id, output.model_id)
+                return self._of_logged(output.model_id, run.info.run_id)
         files = [info.path.rpartition("/")[2] for info in self.list_artifacts(run.info.run_id, path)]
         if "MLmodel" in files:
             root = run.info.artifact_uri.rstrip("/")
@@ -103,6 +105,12 @@ class Registration(ModelVersions):
             f"run {run_id} has no model at {path!r}: there is no {path}/MLmodel among its artifacts, and no logged "
             "model of that name. If it was logged in another process, it may still be on its way: fitscribe sync"
         )
+
+    def _of_logged(self, model_id: str, run_id: str | None) -> Origin:
+        """Return a logged model by its id, or to another registry, which does not know it, by its folder."""
+        if self.registry_uri == self.tracking_uri:
+            return Origin(f"models:/{model_id}", run_id, model_id)
+        return Origin(str(self._logged(model_id).get("artifact_uri") or f"models:/{model_id}"), run_id)
 
     def _logged(self, model_id: str) -> dict[str, Any]:
         answer = self.endpoint.ask("GET", f"logged-models/{quote(model_id)}", what=f"logged model {model_id}")

@@ -22,7 +22,7 @@ from fitscribe.journal.progress import EVERY, Progress
 from fitscribe.journal.remains import SUFFIXES, Left, content_of, folders_of
 from fitscribe.journal.segment import MAGIC, frames, note
 from fitscribe.journal.story import Others, Story
-from fitscribe.records import Artifact, ExperimentNamed, Record, RunEnded, Source, Tags, now
+from fitscribe.records import Artifact, ExperimentNamed, ModelLogged, Record, RunEnded, Source, Tags, now
 from fitscribe.shipping.courier import Courier, key_of
 from fitscribe.shipping.sorting import sorted_out
 
@@ -107,6 +107,7 @@ class _Recovery:
         for marks in self.marks.values():  # one at a time in memory
             self._ship(marks, content_of(marks.path))
         if self.ends:
+            self._fail_models()
             self._end()
         self._conclude()
         return self.outcome
@@ -204,6 +205,14 @@ class _Recovery:
     def _is_stuck(self, record: Record) -> bool:
         run = _who(record)
         return run in self.stuck or self.book.owner(run) in self.stuck
+
+    def _fail_models(self) -> None:
+        """Say of models which the process had begun, and not finished, that they failed."""
+        for begun in self.story.unfinished.values():
+            address, owner = self.book.get(begun.run), self.book.owner(begun.run)
+            if address is not None and not address.refused and owner not in self.stuck:
+                failed = ModelLogged(begun.run, begun.at, begun.path, "", model=begun.model)
+                self.courier.carry([Parcel(owner, address.to, [failed], self.book, self.folders)], self.stuck)
 
     def _end(self) -> None:
         """End what the process left open, at the time of the last that it said of it."""

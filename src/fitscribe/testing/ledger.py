@@ -68,6 +68,8 @@ class Ledger:
 
     def handle(self, method: str, path: str, body: Any) -> Result:
         """Answer one request."""
+        if f"{method} {path}/" == f"GET {ARTIFACTS}":
+            return 200, {"files": self._below(str((body or {}).get("path", "")))}
         if path.startswith(ARTIFACTS):
             return self._artifact(method, path.removeprefix(ARTIFACTS), body)
         tail = path.removeprefix("/api/2.0/mlflow/")
@@ -91,6 +93,14 @@ class Ledger:
             self.artifacts.pop(path, None)
             return 200, b""
         return (200, self.artifacts[path]) if path in self.artifacts else _refuse(path, "RESOURCE_DOES_NOT_EXIST", 404)
+
+    def _below(self, folder: str) -> list[dict[str, Any]]:
+        """Return what lies in a folder of the artifacts: names in it, as a server with a proxy tells of them."""
+        root = f"{folder}/".lstrip("/")
+        inside = {path.removeprefix(root): len(each) for path, each in self.artifacts.items() if path.startswith(root)}
+        folders = {name.partition("/")[0] for name in inside if "/" in name}
+        files = [{"path": name, "is_dir": False, "file_size": size} for name, size in inside.items() if "/" not in name]
+        return [*files, *({"path": name, "is_dir": True} for name in sorted(folders))]
 
     def _by_name(self, body: dict[str, Any]) -> Result:
         for found, name in self.experiments.items():

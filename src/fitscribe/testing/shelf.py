@@ -61,7 +61,9 @@ class Shelf:
         number = len(self.models) + 1
         model, experiment = f"m-{number:032x}", body["experiment_id"]
         said: dict[str, Any] = {
-            name: body[name] for name in ("experiment_id", "name", "source_run_id", "tags") if name in body
+            name: body[name]
+            for name in ("experiment_id", "name", "model_type", "source_run_id", "tags")
+            if name in body
         }
         uri = f"{self.root}/{experiment}/models/{model}/artifacts"
         info: dict[str, Any] = {"model_id": model, "artifact_uri": uri, "status": "LOGGED_MODEL_PENDING", **said}

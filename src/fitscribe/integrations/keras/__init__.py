@@ -1,9 +1,9 @@
 """Keras: one run per `fit`, on every backend, with its metrics by epoch, what its callbacks decided, and the model.
 
-Watched are `fit`, `evaluate` and `train_on_batch` of `keras.Model`; the callback that follows a fit joins the list
-that Keras itself makes, last and after the list has decided how it dispatches: the user's list stays the same object
-with the same contents, and training stays as asynchronous as it was. `compile` is never touched: `load_model` would
-then compile nothing.
+Watched are `fit`, `evaluate`, `predict` and `train_on_batch` of `keras.Model`; the callback that follows a fit joins
+the list that Keras itself makes, last and after the list has decided how it dispatches: the user's list stays the same
+object with the same contents, and training stays as asynchronous as it was. `compile` is never touched: `load_model`
+would then compile nothing.
 """
 
 from __future__ import annotations
@@ -83,6 +83,13 @@ def _evaluate(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.keras import evaluation
 
     return evaluation.recorded(call)
+
+
+@integration.around("keras:Model.predict")
+def _predict(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import predictions
+
+    return predictions.recorded(call)
 
 
 @integration.around("keras:Model.train_on_batch")

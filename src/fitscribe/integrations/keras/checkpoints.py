@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.tensorflow import workers
+from fitscribe.models import kerasfiles
 
 __all__ = ["Checkpoints"]
 
@@ -40,7 +43,11 @@ class Checkpoints:
         better = value is not None and self._is_better(value)
         if self.best_only and not better:
             return
-        path = self._write(epoch, {**logs, "epoch": epoch, "global_step": steps})
+        model = workers.alone(self.model)
+        if model is None:
+            self.warn("no checkpoint: a model without get_config() is saved by all its workers or none")
+            return
+        path = self._write(model, epoch, {**logs, "epoch": epoch, "global_step": steps})
         tags = {"mlflow.latest_checkpoint_artifact": path}
         if better:
             self.best = value
@@ -53,10 +60,10 @@ class Checkpoints:
             return False
         return self.best is None or (value > self.best if higher else value < self.best)
 
-    def _write(self, epoch: int, told: Mapping[str, Any]) -> str:
+    def _write(self, model: Any, epoch: int, told: Mapping[str, Any]) -> str:
         ending = ".weights.h5" if self.weights else ".keras"
         file = self.run.spool_path(f"checkpoint{ending}")
-        (self.model.save_weights if self.weights else self.model.save)(file)
+        (model.save_weights if self.weights else partial(kerasfiles.save, model))(file)
         stem = f"{FOLDER}/latest_checkpoint" if self.best_only else f"{FOLDER}/epoch_{epoch}/checkpoint"
         self.run.log_spooled(file, f"{stem}{ending}")
         self.run.log_text(json.dumps(told, indent=2), f"{stem}_metrics.json")

@@ -11,7 +11,7 @@ from fitscribe.integrations.keras import inputs
 from fitscribe.integrations.keras.identity import ByIdentity
 from fitscribe.integrations.keras.joining import follows
 
-__all__ = ["recorded", "remember"]
+__all__ = ["recorded", "remember", "trained"]
 
 _trained: ByIdentity[tuple[Any, int]] = ByIdentity()
 """The run and the last epoch of each model that was trained here; nothing is put on the models."""
@@ -21,6 +21,11 @@ _trained: ByIdentity[tuple[Any, int]] = ByIdentity()
 def remember(model: Any, run: Any, epoch: int | None) -> None:
     """Say in which run a model was trained, and how far."""
     _trained.put(model, (run, epoch or 0))
+
+
+def trained(model: Any) -> tuple[Any, int]:
+    """Return the run that a model was trained in, and how far; None and 0 for one that was not trained here."""
+    return _trained.get(model) or (None, 0)
 
 
 class Listener:
@@ -59,7 +64,7 @@ def recorded(call: Any) -> Generator[None, Any, None]:
     listener = Listener(model)
     with follows(listener, call.argument("callbacks")):
         yield
-    run, epoch = _trained.get(model) or (None, 0)
+    run, epoch = trained(model)
     found = {f"validation_{key}": value for key, value in listener.found.items()}
     if run is not None:
         run.log_metrics(found, step=epoch)

@@ -42,7 +42,7 @@ class Follower:
     def train_begin(self, params: Mapping[str, Any]) -> None:
         """Record what Keras knows only now: the built model, and how many steps an epoch has."""
         self.steps = params.get("steps")
-        self.each = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        self.each = rates.whole(getattr(self.model, "steps_per_execution", 1) or 1)
         if getattr(self.model, "built", True):
             self.describe()
         if self.options["log_datasets"]:
@@ -78,17 +78,16 @@ class Follower:
         self.history[epoch] = found
         timed = {"epoch_time": seconds} | ({"steps_per_second": steps / training} if steps and training > 0 else {})
         if self.options["log_every_epoch"]:
-            self.run.log_metrics({**found, **timed}, step=epoch)
-            self._log_rates(epoch, found)
+            self.run.log_metrics({**found, **timed, **(self._rates(epoch, found) or {})}, step=epoch)
         if self.checkpoints is not None:
             self.checkpoints.epoch_end(epoch, self.done, found)
 
-    @guarded("reading the learning rates")
-    def _log_rates(self, epoch: int, found: Mapping[str, float]) -> None:
+    @guarded("reading the learning rate")
+    def _rates(self, epoch: int, found: Mapping[str, float]) -> dict[str, float]:
         if self.optimizers is None:
             self.optimizers = rates.at_work(rates.optimizers_of(self.model))
         told = "learning_rate" in found  # by a callback that sets it
-        rates.log(self.run, [each for each in self.optimizers if each[0] or not told], epoch)
+        return rates.read(self.run, [each for each in self.optimizers if each[0] or not told], epoch)
 
     def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
         """Record the metrics so far, at the steps that are asked for: one of those since the hook before was it.

@@ -13,6 +13,9 @@ from fitscribe.models import kinds
 __all__ = ["Data", "log", "of_call"]
 
 DEFAULT_BATCH = 32  # rows, of Keras where it cuts arrays itself
+SAME_BATCHES = tuple(
+    f"_{kind}Dataset" for kind in ("Repeat", "Prefetch", "Options", "Shuffle", "Cache", "Take", "Skip")
+)
 
 
 class Data(NamedTuple):
@@ -46,9 +49,19 @@ def _is_tensor(x: Any) -> bool:
     return hasattr(x, "shape") and hasattr(x, "dtype") and hasattr(x, "__getitem__")
 
 
+def _batched(x: Any) -> Any:
+    """Return the dataset of TensorFlow's that cut the batches, below those that hand them on as they are."""
+    for _ in range(20):
+        inner = getattr(x, "_input_dataset", None)
+        if inner is None or not type(x).__name__.startswith(SAME_BATCHES):
+            break
+        x = inner
+    return x
+
+
 def _batch_size(x: Any) -> Any:
     """Return what a loader says of itself; a dataset of TensorFlow's knows it in its spec, if it is fixed."""
-    told = getattr(x, "batch_size", None) or getattr(x, "_batch_size", None)
+    told = getattr(x, "batch_size", None) or getattr(_batched(x), "_batch_size", None)
     if told is None and (specs := _specs(x)):
         told = next(iter(specs.values()))[1][0]
     if told is not None and hasattr(told, "numpy"):

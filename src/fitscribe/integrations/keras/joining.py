@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fitscribe import guarded
 
-__all__ = ["Listener", "expected", "follows", "joins"]
+__all__ = ["Listener", "expected", "follows", "is_legacy", "joins"]
 
 
 class Listener(Protocol):
@@ -62,8 +62,12 @@ def expected(model: Any) -> Any:
 
 def callback(listener: Any) -> Any:
     """Return a callback, of the Keras that the model is of, that tells the listener what it wants to hear."""
-    legacy = any(kind.__module__.partition(".")[0] == "tf_keras" for kind in type(listener.model).__mro__)
-    return _classes("tf_keras" if legacy else "keras")[1 if listener.every else 0](listener)
+    return _classes("tf_keras" if is_legacy(listener.model) else "keras")[1 if listener.every else 0](listener)
+
+
+def is_legacy(model: Any) -> bool:
+    """True for a model of Keras 2, as the package `tf_keras` has it."""
+    return any(kind.__module__.partition(".")[0] == "tf_keras" for kind in type(model).__mro__)
 
 
 @cache

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.tensorflow import workers
 from fitscribe.models import examples, kerasspecs, kinds
 
 __all__ = ["log"]
 
 FOR_FLAVOR = ("save_exported_model", "save_model_kwargs", "saved_model_kwargs", "keras_model_kwargs")
+UNKEPT = (
+    "to save it is a deed of all its workers, and it has no get_config() by which one of them could copy it; "
+    "call model.save on each"
+)
 
 
 def log(run: Any, call: Any, data: Any) -> None:
@@ -17,7 +22,11 @@ def log(run: Any, call: Any, data: Any) -> None:
 
     What cannot be saved is left out, and a tag says why.
     """
-    model, options = call.target, call.options
+    model, options = workers.alone(call.target), call.options
+    if model is None:
+        call.warn_once("the model is left out: %s", UNKEPT)
+        run.set_tags({"fitscribe.model": f"left out: {UNKEPT}"})
+        return
     rows = signature = None
     with guarded("looking at the model's data"):
         if data.sample is not None:
@@ -25,7 +34,8 @@ def log(run: Any, call: Any, data: Any) -> None:
     with guarded("describing what the model takes"):
         signature = kerasspecs.signature_of(model, _told(data, rows)) if options["log_model_signatures"] else None
     if options["log_input_examples"] and rows is None:
-        call.warn_once("no input example: nobody can look into a %s without taking from it", type(data.x).__name__)
+        words = "cannot be looked into without taking from it" if data.sample is None else "has parts without names"
+        call.warn_once("no input example: a %s " + words, type(data.x).__name__)
     run.log_model(
         model,
         "model",

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.keras import architecture, evaluation, settings
+from fitscribe.integrations.keras import architecture, evaluation, joining, settings
 from fitscribe.integrations.keras.identity import ByIdentity
 
 __all__ = ["over", "stepped"]
@@ -84,6 +84,8 @@ def _named(loop: Loop, model: Any, result: Any) -> dict[str, Any]:
 
 def _names(model: Any, wanted: int) -> list[str]:
     """Name the values of a call as Keras orders them: by the model's metrics, and the rest by the alphabet."""
+    if joining.is_legacy(model):
+        return list(model.metrics_names)  # to ask for the values would make the workers of a cluster wait
     ordered: list[str] = []
     for metric in model.metrics:
         inner = getattr(metric, "metrics", None)  # what `compile` was given, in one
@@ -100,7 +102,7 @@ def _begun(call: Any, model: Any) -> Loop:
         loop = Loop(run, ours)
         _loops.put(model, loop)
         weakref.finalize(model, loop.end).atexit = False
-        settings.log(run, call, None, "optimizer")
+        settings.log(run, call, None, "opt" if call.integration.name == "tensorflow" else "optimizer")
     return loop
 
 

@@ -13,21 +13,22 @@ from typing import Any
 
 from fitscribe import guarded
 
-__all__ = ["at_work", "log", "optimizers_of", "rate_of", "schedule_of"]
+__all__ = ["at_work", "optimizers_of", "rate_of", "read", "schedule_of", "whole"]
 
 MOST = 10  # optimizers that a list or dict of the model's may have
 
 
-@guarded("reading the learning rate")
-def log(run: Any, optimizers: Iterable[tuple[str, Any]], epoch: int) -> None:
-    """Record the learning rate of each optimizer, by the name that it is told under, at the end of an epoch."""
+def read(run: Any, optimizers: Iterable[tuple[str, Any]], epoch: int) -> dict[str, float]:
+    """Return the learning rate of each optimizer at the end of an epoch; what a schedule says is recorded later."""
+    found: dict[str, float] = {}
     for name, optimizer in optimizers:
         key = f"{name}_learning_rate" if name else "learning_rate"
         schedule = schedule_of(optimizer)
         if schedule is not None:
             run.later(partial(_worked_out, run, schedule, key, epoch, _steps_of(optimizer)))
-        elif (found := rate_of(optimizer)) is not None:
-            run.log_metrics({key: found}, step=epoch)
+        elif (rate := rate_of(optimizer)) is not None:
+            found[key] = rate
+    return found
 
 
 def optimizers_of(model: Any) -> list[tuple[str, Any]]:
@@ -85,10 +86,20 @@ def _steps_of(optimizer: Any) -> int:
     return 0 if taken is None else int(_value(taken))
 
 
+def whole(number: Any) -> int:
+    """Return a whole number that may stand in a variable, as legacy Keras's `steps_per_execution` does."""
+    return int(_value(number))
+
+
 def _value(variable: Any) -> Any:
     """Return what a variable holds, as its backend has it; Keras's own `numpy()` makes torch warn of a copy."""
     value = getattr(variable, "value", variable)
-    return value.detach() if hasattr(value, "detach") else value() if callable(value) else value
+    if hasattr(value, "detach"):
+        return value.detach()
+    if callable(value):
+        return value()
+    mirrored = getattr(value, "value", None)  # on several devices Keras's variable holds one of TensorFlow's
+    return mirrored() if callable(mirrored) else value
 
 
 @guarded("working out the learning rate")

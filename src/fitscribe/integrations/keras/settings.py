@@ -9,7 +9,7 @@ from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.keras import rates
-from fitscribe.models import kinds
+from fitscribe.models import kerasfiles, kinds
 
 __all__ = ["log", "optimizer_config"]
 
@@ -93,7 +93,11 @@ def _config_without_rate(optimizer: Any) -> dict[str, Any]:
     twin = object.__new__(type(optimizer))
     vars(twin).update(vars(optimizer))
     vars(twin)["_learning_rate"] = 0.0
-    return dict(twin.get_config())
+    try:
+        return dict(twin.get_config())
+    except UnboundLocalError:  # Keras 3.6 has no answer for a number
+        with kerasfiles.light():
+            return dict(optimizer.get_config())
 
 
 def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -113,9 +117,11 @@ def _compiled(model: Any) -> dict[str, Any]:
     told = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
     if told:
         found["compiled_metrics"] = _named(told)
-    for name in ("run_eagerly", "jit_compile", "steps_per_execution"):
+    for name in ("run_eagerly", "jit_compile"):
         if hasattr(model, name):
             found[name] = getattr(model, name)
+    if hasattr(model, "steps_per_execution"):
+        found["steps_per_execution"] = rates.whole(model.steps_per_execution)
     return found
 
 

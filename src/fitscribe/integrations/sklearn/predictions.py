@@ -18,7 +18,17 @@ from fitscribe.integrations.sklearn.known import Known
 from fitscribe.integrations.sklearn.written import Argument, here
 from fitscribe.models.kinds import is_array
 
-__all__ = ["Prediction", "any_lives", "evaluation_of", "forget", "goes_on", "learned", "predicted", "prediction_in"]
+__all__ = [
+    "Prediction",
+    "any_lives",
+    "evaluation_of",
+    "forget",
+    "goes_on",
+    "learned",
+    "predicted",
+    "prediction_in",
+    "remember",
+]
 
 _models = Known()
 _predictions = Known()
@@ -84,6 +94,15 @@ def predicted(call: Any) -> Generator[None, Any, None]:
         if each is not X:
             _remember(_predictions, each, prediction)
             _remember_below(each, prediction, X, call.target)
+
+
+def remember(result: Any, prediction: Prediction) -> None:
+    """Say that a model of another framework returned this: an array, or several in a list or a dict."""
+    if isinstance(result, (list, tuple, dict)):
+        for each in result.values() if isinstance(result, dict) else result:
+            remember(each, prediction)
+    elif is_array(result):
+        _remember(_predictions, result, prediction)
 
 
 def _remember(known: Known, thing: Any, what: Any) -> None:
