@@ -28,7 +28,7 @@ QUICK = [
     ["-m", "mypy"],
     ["-m", "pytest", "tests", *PARALLEL],
 ]
-REAL = [["-m", "pytest", "integration", *PARALLEL, "--durations=25"]]
+REAL = [["-m", "integration.other_servers"], ["-m", "pytest", "integration", *PARALLEL, "--durations=25"]]
 SHORT = [
     ["-m", "pytest", *PARALLEL, "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
      "integration/sklearn/test_search.py",
@@ -67,19 +67,10 @@ def main() -> None:
     if not PYTHON.exists():
         print(f"making {HOME.name} with Python {sys.version.split()[0]}", flush=True)
         venv.create(HOME, with_pip=True)
-    step("-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt", "-e", ".[integration]")
+    install = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", "constraints.txt"]
+    step(*install, "-e", ".[integration]")
     if sys.version_info[:2] == (3, 11):  # where TensorFlow is; as tensorflow-cpu, which tf_keras does not ask for
-        step(
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-            "-c",
-            "constraints.txt",
-            "--no-deps",
-            "tf_keras",
-        )
+        step(*install, "--no-deps", "tf_keras")
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     for command in {"quick": QUICK, "short": [*QUICK, *SHORT]}.get(asked, [*QUICK, *REAL]):
         step(*command)

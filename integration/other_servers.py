@@ -91,3 +91,8 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":  # before tests that run in several processes, which would install them at once
+    for each in requirements():
+        print(f"{each}: {installed(each)}", flush=True)
