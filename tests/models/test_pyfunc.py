@@ -172,12 +172,12 @@ def test_code_of_the_users_own_travels_with_the_model(tmp_path, monkeypatch, cap
 
     fitscribe.pyfunc.save_model("model", python_model=mine.twice, code_paths=["mine"])
     assert not caplog.records, "what travels with the model is no missing package"
+    assert sorted(each.name for each in Path("model/code/mine").iterdir()) == ["__init__.py", "deep.py"]
     for name in [name for name in sys.modules if name.partition(".")[0] == "mine"]:
         del sys.modules[name]
     sys.path.remove(str(Path.cwd()))
     Path("mine").rename("gone")
     assert fitscribe.pyfunc.load_model("model").predict([2]) == [4]
-    assert sorted(each.name for each in Path("model/code/mine").iterdir()) == ["__init__.py", "deep.py"]
     assert read_mlmodel(Path("model"))["flavors"]["python_function"]["code"] == "code"
 
 
