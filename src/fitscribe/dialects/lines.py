@@ -85,10 +85,7 @@ class TagsLine(_Line, tag="tags"):
 
 
 class ArtifactLine(_Line, tag="artifact"):
-    """A file was put to `artifacts/<run>/<path>`, unless `stored` is false: then the receiver takes no files.
-
-    It is one of the files of the model with the id `model`, unless that is empty.
-    """
+    """A file was put to `artifacts/<run>/<path>`, unless `stored` is false; it may be one of the files of a `model`."""
 
     run: str
     path: str

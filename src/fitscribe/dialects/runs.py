@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -26,6 +27,24 @@ PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 
 
+_turns: list[threading.Lock] = []
+
+
+def _renew() -> None:
+    """Make the locks anew: a fork may copy one that is held."""
+    _turns[:] = [threading.Lock() for _ in range(64)]
+
+
+_renew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
+def _turn(run: str) -> threading.Lock:
+    """Return the lock of a run, shared with few others: to look for it and to create it is one step in a process."""
+    return _turns[hash(run) % len(_turns)]
+
+
 class Runs:
     """The runs of one endpoint; `home` knows of each where its artifacts go."""
 
@@ -34,7 +53,6 @@ class Runs:
         self.calls, self.told = calls, told
         self.ghosts = Ghosts(calls)
         self._homes: dict[str, tuple[str, str]] = {}
-        self._creating = threading.Lock()
 
     def create(self, parcel: Parcel, started: RunStarted, tags: Mapping[str, str], rung: int = 0) -> list[Item]:
         """Create the run with its tags; return those that are to be set afterwards.
@@ -42,7 +60,8 @@ class Runs:
         On rung 0 all tags go with it, on rung 1 those that place it, on rung 2 its key alone. After an unclear
         outcome the run is looked for by its key first: each create would make another one.
         """
-        with self._creating if started.resume else nullcontext():  # what was left of it may be on its way as well
+        unsure = started.resume or parcel.address.doubt
+        with _turn(started.run) if unsure else nullcontext():  # what was left of it may be on its way as well
             return self._create(parcel, started, {**started.tags, **tags}, rung)
 
     def _create(self, parcel: Parcel, started: RunStarted, said: Mapping[str, str], rung: int) -> list[Item]:
