@@ -29,6 +29,7 @@ class Server:
         """Start it; whoever asks waits until it answers."""
         self.port, self._log = port, log
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "FITSCRIBE_"))}
+        kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])  # MLflow calls uvicorn
         group = {"start_new_session": True} if os.name != "nt" else {}  # its workers are to end with it
         with log.open("w") as out:
             self.process = subprocess.Popen(

@@ -27,6 +27,7 @@ __all__ = ["Http"]
 
 ONCE = ("/create", "/rename", "/delete", "/log-model", "/outputs", "/logged-models", "/webhooks")
 """Ends of POST paths that must not be sent twice unseen: the second time they make another one, or find nothing."""
+FILES = "/mlflow-artifacts/"  # of which a file that is gone is as good as deleted
 
 REDIRECTS = (301, 302, 303, 307, 308)
 DOWNLOAD = "/mlflow-artifacts/artifacts/"
@@ -57,7 +58,8 @@ class Http:
 
             from fitscribe.transport.failures import failure, stale, unasked
 
-        tries, spared = (1 if method == "DELETE" or (method == "POST" and path.endswith(ONCE)) else 2), SPARED
+        once = path.endswith(ONCE) if method == "POST" else method == "DELETE" and FILES not in path
+        tries, spared = 1 if once else 2, SPARED
         while True:
             tries -= 1
             try:
