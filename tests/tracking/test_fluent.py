@@ -29,6 +29,7 @@ from fitscribe.errors import (
     TransportError,
 )
 from fitscribe.run import Run
+from fitscribe.testing.endpoint import Endpoint
 
 
 def found(run=None):
@@ -134,6 +135,21 @@ def test_a_run_is_taken_up_again_by_its_id():
             fitscribe.log_param("a", 3)
     assert found(run).data.params == {"a": "1", "b": "2"}
     assert found(run).info.status == "FINISHED"
+
+
+def test_two_servers_that_use_the_same_ids_keep_their_runs_apart():
+    with Endpoint() as one, Endpoint() as other:  # each calls its first run by the same id
+        for endpoint in (one, other):
+            fitscribe.set_tracking_uri(endpoint.uri)
+            with fitscribe.start_run() as run:
+                pass
+            with fitscribe.start_run(run_id=run.info.run_id):
+                fitscribe.log_metric("loss", 1.0)
+        assert fitscribe.flush(30)
+        for endpoint in (one, other):
+            (there,) = endpoint.ledger.runs.values()
+            assert there.status == "FINISHED"
+            assert len(there.points["loss"]) == 1
 
 
 def test_the_run_id_of_the_environment_is_used_once(monkeypatch):

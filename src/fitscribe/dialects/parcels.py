@@ -64,7 +64,7 @@ class AddressBook:
     def __init__(self, known: Iterable[Address] = ()) -> None:
         """Begin with what another process or an earlier segment knew."""
         self._known: dict[str, Address] = {}
-        self._owners: dict[str, str] = {}
+        self._owners: dict[tuple[str, str], str] = {}  # by endpoint and its id: two endpoints may use the same
         self._below: dict[str, list[str]] = {}
         self.models: dict[str, str] = {}  # what endpoints call models of ours, of this process alone
         for address in known:
@@ -78,7 +78,7 @@ class AddressBook:
             self._below.setdefault(address.parent, []).append(address.run)
         self._known[address.run] = address
         if address.theirs:
-            owner = self._owners.setdefault(address.theirs, address.run)
+            owner = self._owners.setdefault((address.to, address.theirs), address.run)
             if address.resumed and owner in self._known:
                 self._known[owner].resumed = True
 
@@ -88,7 +88,8 @@ class AddressBook:
 
     def owner(self, run: str) -> str:
         """Return the first id of ours for the same run of theirs: a run that was resumed has several."""
-        return self._owners.get(self.theirs(run), run)
+        address = self._known.get(run)
+        return self._owners.get((address.to, address.theirs), run) if address else run
 
     def theirs(self, run: str) -> str:
         """Return the endpoint's id, or "" while it is unknown."""
@@ -99,7 +100,7 @@ class AddressBook:
         """The endpoint calls the run `theirs`."""
         address = self._known[run]
         address.theirs, address.doubt, address.foreign = theirs, False, False
-        self._owners.setdefault(theirs, run)
+        self._owners.setdefault((address.to, theirs), run)
         if self.learned:
             self.learned(address)
         with self.changed:
