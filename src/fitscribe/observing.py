@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fitscribe import afterwards, pace, ranks
@@ -22,7 +23,7 @@ __all__ = ["Call", "Hook", "observe", "unwatched"]
 
 Hook: TypeAlias = Callable[["Call"], Generator[None, Any, None]]
 
-_busy: ContextVar[bool] = ContextVar("fitscribe.busy", default=False)
+_busy: ContextVar[Call | bool] = ContextVar("fitscribe.busy", default=False)  # the watched call that is under way
 _NOTHING: Any = object()
 
 
@@ -57,6 +58,8 @@ class Call:
         self.args, self.kwargs = args, dict(kwargs)
         self.owned: Run | None = None
         self.inside = False  # another watched call, of whatever integration; only `nested` hooks see such a one
+        self.outer: Call | None = None  # that call
+        self.state = SimpleNamespace()  # whatever this hook has to say to those of calls inside this one
 
     @property
     def target(self) -> Any:
@@ -77,14 +80,19 @@ class Call:
             return self.args[place]
         return default if fallback is _NOTHING else fallback
 
-    def run(self, name: str = "", tags: Mapping[str, object] | None = None) -> entered:
+    def run(self, name: str = "", tags: Mapping[str, object] | None = None, *, joins: bool = False) -> entered:
         """Return, for `with`, the run to write to.
 
         That is the user's active run if no autologging wrote to it yet, a new child of it for a second training,
         or a run of our own; the latter two end with the call, by how the user's function ends. On another rank than
         the one that records, the hook ends here.
+
+        With `joins`, a call inside another watched one (a booster's `train` inside scikit-learn's `fit`) writes to
+        the run of that one, where it has a run.
         """
         above = current()
+        if joins and self.inside and above is not None and above.autologged:
+            return entered(above)
         if (ranks.aside() if above is None else above.aside) or (  # another rank records what is trained here
             above is not None and above.by_user and self.options.get("exclusive")
         ):
@@ -158,8 +166,9 @@ def observe(
             unseen(error)
             raise
     call = Call(integration, original, args, kwargs)
-    call.inside = _busy.get()
-    busy = _busy.set(True)
+    around = _busy.get()
+    call.inside, call.outer = bool(around), around if isinstance(around, Call) else None
+    busy = _busy.set(call)
     hushed = quiet.set(bool(integration.options.get("silent")))
     try:
         running = _first_half(hook, call)
