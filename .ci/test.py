@@ -43,12 +43,24 @@ AGED = [
 
 
 def step(*command: object, python: Path = PYTHON) -> None:
+    """Do it, or end with its status; tests that fail are tried once more, alone, on a machine that may be overloaded."""
+    status = done(*command, python=python)
+    if status == 1 and "pytest" in command:
+        print("what failed, once more and alone:", flush=True)
+        again = [each for each in command if each not in PARALLEL]
+        status = done(*again, "-q", "--last-failed", "--last-failed-no-failures=none", python=python)
+        if not status:
+            print("these tests passed only when alone: each has a mistake that is to be mended", flush=True)
+    if status:
+        sys.exit(status)
+
+
+def done(*command: object, python: Path) -> int:
     print("$ python" if python == PYTHON else f"$ {python.relative_to(ROOT)}", *command, flush=True)
     began = time.perf_counter()
-    done = subprocess.run([python, *map(str, command)], cwd=ROOT, check=False)
+    status = subprocess.run([python, *map(str, command)], cwd=ROOT, check=False).returncode
     print(f"  {time.perf_counter() - began:.0f} s", flush=True)
-    if done.returncode:
-        sys.exit(done.returncode)
+    return status
 
 
 def oldest() -> None:
