@@ -43,7 +43,7 @@ AGED = [
 
 
 def step(*command: object, python: Path = PYTHON) -> None:
-    """Do it, or end with its status; tests that fail are tried once more, alone, on a machine that may be overloaded."""
+    """Do it, or end with its status; tests that fail are tried once more, alone: the machine may be overloaded."""
     status = done(*command, python=python)
     if status == 1 and "pytest" in command:
         print("what failed, once more and alone:", flush=True)
