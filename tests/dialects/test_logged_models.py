@@ -220,6 +220,18 @@ def test_what_is_measured_after_the_model_was_logged_is_said_of_it_when_the_run_
     assert [each["value"] for each in points if each["key"] == "test_score"] == [0.25]
 
 
+def test_what_was_configured_is_said_of_a_model_when_the_run_ends_though_it_came_later(
+    endpoint: Endpoint, mlflow: MLflow, parcel: Pack, told: list[Record]
+) -> None:
+    mlflow.write(parcel(*told[:8]))
+    mlflow.write(parcel(Params(RUN, 8, {"estimator": "SVC()"})))
+    params = endpoint.ledger.shelf.models[MADE]["data"]["params"]
+    assert "estimator" not in {each["key"] for each in params}
+    mlflow.write(parcel(told[8]))
+    assert [each["value"] for each in params if each["key"] == "estimator"] == ["SVC()"]
+    assert len({each["key"] for each in params}) == len(params), "none is said twice: servers refuse that"
+
+
 def test_a_name_that_no_model_can_have_stays_a_folder_of_the_run(
     endpoint: Endpoint, mlflow: MLflow, parcel: Pack, told: list[Record]
 ) -> None:

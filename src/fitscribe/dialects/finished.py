@@ -48,13 +48,17 @@ class Finished:
         return [*self._linked(parcel, home, points), Step(partial(self._ready, record, home), [record])]
 
     def late(self, parcel: Parcel) -> list[Step]:
-        """Return the steps that give the last model of a run, which ends, what was measured after it was logged."""
+        """Return the steps that give models of a run, which ends, what was said after they were logged.
+
+        Params go to each of them, metrics to the last.
+        """
         theirs = parcel.book.theirs(parcel.run)
         home, given = self._last.pop(theirs, (None, set()))
+        late = self.logged.late(parcel)
         if home is None:
-            return []
+            return late
         points = self.logged.said(parcel).points.values()
-        return self._linked(parcel, home, [point for point in points if point not in given])
+        return [*late, *self._linked(parcel, home, [point for point in points if point not in given])]
 
     def _linked(self, parcel: Parcel, home: Home, points: Sequence[Item]) -> list[Step]:
         """Say points again, as those of the model too: that changes nothing in the run."""

@@ -40,6 +40,7 @@ class Logged:
         self._known: dict[str, Home | None] = {}  # None: its files are the run's own
         self._doubt: set[str] = set()  # it was asked to make the model, and nobody knows whether it did
         self._unlinked: set[str] = set()  # whether the run is known to have made it is unclear
+        self._following: dict[str, list[tuple[Home, set[str]]]] = {}  # by run: models with its params, and which
 
     def begin(self, parcel: Parcel, record: ModelBegun) -> list[Step]:
         """Make the model, if the endpoint has such things, and say which run made it."""
@@ -49,12 +50,25 @@ class Logged:
         if home is None:
             return []
         parcel.book.models[record.model] = home.theirs
-        more = self._params(parcel, record)[PARAMS:]
-        rest = [more[start : start + PARAMS] for start in range(0, len(more), PARAMS)]
+        told = self._params(parcel, record)
+        if not record.params and home.theirs not in self._unlinked:
+            keys = {each["key"] for each in told}
+            self._following.setdefault(parcel.book.theirs(parcel.run), []).append((home, keys))
+        return [Step(partial(self._link, parcel, home, record.step), []), *self._given(home, told[PARAMS:])]
+
+    def late(self, parcel: Parcel) -> list[Step]:
+        """Return the steps that give the models of a run, which ends, the params that it got after them."""
+        following = self._following.pop(parcel.book.theirs(parcel.run), [])
+        params = _listed(self.said(parcel).params) if following else []
         return [
-            Step(partial(self._link, parcel, home, record.step), []),
-            *(Step(partial(self._give, home, some), []) for some in rest),
+            step
+            for home, keys in following
+            for step in self._given(home, [each for each in params if each["key"] not in keys])
         ]
+
+    def _given(self, home: Home, params: list[dict[str, str]]) -> list[Step]:
+        some = [params[start : start + PARAMS] for start in range(0, len(params), PARAMS)]
+        return [Step(partial(self._give, home, each), []) for each in some]
 
     def as_artifacts(self, record: ModelBegun, error: ServerError) -> list[Step]:
         """Let the files of a model that was refused be artifacts of its run."""
@@ -110,8 +124,7 @@ class Logged:
         return self._created(record.model, body)
 
     def _params(self, parcel: Parcel, record: ModelBegun) -> list[dict[str, str]]:
-        params = record.params or self.said(parcel).params
-        return [{"key": key, "value": value} for key, value in params.items()]
+        return _listed(record.params or self.said(parcel).params)
 
     def _created(self, model: str, body: dict[str, Any]) -> Home | None:
         try:
@@ -174,6 +187,10 @@ class Logged:
 
     def _give(self, home: Home, params: list[dict[str, str]]) -> None:
         self.ask("POST", f"{TAIL}/{home.theirs}/params", {"model_id": home.theirs, "params": params})
+
+
+def _listed(params: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in params.items()]
 
 
 def _home(info: Mapping[str, Any]) -> Home:
