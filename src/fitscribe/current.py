@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from fitscribe.run import Run, opened
 
-__all__ = ["current", "current_here", "enter", "entered", "last_entered", "leave"]
+__all__ = ["current", "current_here", "enter", "entered", "follow", "last_entered", "leave", "spoken_to"]
 
 _entered: ContextVar[tuple[Run, ...]] = ContextVar("fitscribe.runs", default=())
 
@@ -35,6 +35,29 @@ def current_here() -> Run | None:
     return None
 
 
+_loops: ContextVar[tuple[Run, ...]] = ContextVar("fitscribe.loops", default=())
+
+
+def follow(run: Run) -> None:
+    """Let what the user says in this context go to the run of a training that is no call, such as a loop's."""
+    _loops.set((*(each for each in _loops.get() if each.ended is None), run))
+
+
+def spoken_to() -> Run | None:
+    """Return the run that the user's own words go to: the current one, else that of the loop that trains here.
+
+    Of several loops that are under way, nobody knows which is meant. One that is over still hears how good its model
+    is, until another run begins.
+    """
+    if (run := current()) is not None:
+        return run
+    known = [each for each in _loops.get() if each.process == os.getpid()]
+    going = [each for each in known if each.ended is None]
+    if going:
+        return going[0] if len(going) == 1 else None
+    return known[-1] if known and known[-1] is last_entered() else None
+
+
 _last: list[Run] = []
 
 
@@ -50,8 +73,10 @@ def enter(run: Run) -> None:
 
 
 def leave(run: Run) -> None:
-    """Make the run that was current before `run` the current one again."""
-    _entered.set(tuple(each for each in _entered.get() if each is not run))
+    """Make the run that was current before `run` the current one again; one that was entered twice is left once."""
+    runs = _entered.get()
+    last = max((place for place, each in enumerate(runs) if each is run), default=len(runs))
+    _entered.set((*runs[:last], *runs[last + 1 :]))
 
 
 class entered:

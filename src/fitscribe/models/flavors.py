@@ -11,24 +11,32 @@ from fitscribe.errors import MisuseError
 
 __all__ = ["FLAVORS", "GROUP", "LOADERS", "answers", "flavor", "flavor_of_loader", "key_of"]
 
-GROUP = "fitscribe.flavors"  # entry points: a module with `write`, `load`, `predictor` and `runs_code`
+GROUP = "fitscribe.flavors"  # entry points: modules with `write`, `load`, `predictor`, `runs_code` and `_load_pyfunc`
 
 FLAVORS = {
+    "catboost": "fitscribe.models.catboost",
     "keras": "fitscribe.models.keras",
+    "lightgbm": "fitscribe.models.lightgbm",
     "lightning": "fitscribe.models.lightning",
     "pyfunc": "fitscribe.models.pyfunc",
     "pytorch": "fitscribe.models.pytorch",
     "sklearn": "fitscribe.models.sklearn",
+    "statsmodels": "fitscribe.models.statsmodels",
     "tensorflow": "fitscribe.models.tensorflow",
+    "xgboost": "fitscribe.models.xgboost",
 }
 
 LOADERS = {
+    "mlflow.catboost": "catboost",
     "mlflow.keras": "keras",
+    "mlflow.lightgbm": "lightgbm",
     "mlflow.pyfunc.loaders.code_model": "pyfunc",
     "mlflow.pyfunc.model": "pyfunc",
     "mlflow.pytorch": "pytorch",
     "mlflow.sklearn": "sklearn",
+    "mlflow.statsmodels": "statsmodels",
     "mlflow.tensorflow": "tensorflow",
+    "mlflow.xgboost": "xgboost",
 }
 
 
@@ -48,9 +56,18 @@ def key_of(module: ModuleType) -> str:
 
 
 def flavor_of_loader(conf: dict[str, Any]) -> ModuleType | None:
-    """Return the flavor that reads what `python_function` describes, or None where only its loader module can."""
-    name = LOADERS.get(str(conf.get("loader_module")))
-    return None if name is None else flavor(name)
+    """Return the flavor that reads what `python_function` describes, or None where only its loader module can.
+
+    A flavor of another package is its own loader module; what a model names beside these is not imported here.
+    """
+    loader = str(conf.get("loader_module"))
+    if loader in LOADERS:
+        return flavor(LOADERS[loader])
+    for entry in metadata.entry_points(group=GROUP):
+        if entry.value == loader:
+            found: ModuleType = entry.load()
+            return found
+    return None
 
 
 def answers(module: ModuleType, model: Any, rows: Any, **options: Any) -> Any:
