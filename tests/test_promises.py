@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -22,14 +24,16 @@ FLOORS = [
     "guard",
     "values config records entities afterwards store exceptions",
     "models",
-    "checks contents data imports patching transport source charts modeling checkpoints ranks scoring",
-    "jobs",
+    "checks contents data imports patching transport source charts modeling checkpoints ranks scoring trials",
+    "jobs words searching",
     "run dialects reading",
     "current signals",
-    "observing journal administration",
+    "calls",
+    "observing journal administration versions",
     "shipping",
     "integration delivery",
-    "discovery active",
+    "installed active",
+    "discovery",
     "attaching autologging loggedmodels registering",
     "client",
     "experiments lookup modelrecords registry",
@@ -37,14 +41,15 @@ FLOORS = [
     "artifacts tracking",
     "locating",
     "publishing information",
-    "sklearn pyfunc pytorch keras tensorflow lightninglogger",
-    "lightning",
+    "sklearn pyfunc pytorch keras tensorflow lightninglogger faces",
+    "lightning catboost keras_tuner lightgbm optuna ray statsmodels transformers xgboost",
     "cli",
     "__main__",
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 
-CAPTURE = {"afterwards", "values", "run", "current", "observing", "patching", "imports", "integration", "discovery"}
+CAPTURE = {"afterwards", "values", "words", "run", "current", "observing", "patching", "imports"}
+CAPTURE |= {"calls", "integration", "discovery", "searching", "trials"}
 DELIVERY = {"journal", "shipping", "transport", "dialects", "charts", "source"}
 FREE = {"store", "models", "scoring"}
 
@@ -114,6 +119,22 @@ def test_integrations_know_the_public_face_and_models_alone():
             assert there in {*fitscribe.__all__, "integrations", "models"}, f"{file}:{line} imports {there}"
 
 
+def test_a_small_integration_has_less_than_sixty_lines_and_what_a_third_party_has():
+    small = []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for name, entry in project["entry-points"]["fitscribe.integrations"].items():
+        module = entry.partition(":")[0]
+        file = SRC / Path(*module.split(".")[1:]).with_suffix(".py")
+        files = [file] if file.exists() else sorted(file.with_suffix("").glob("*.py"))
+        lines = sum(len(each.read_text(encoding="utf-8").splitlines()) for each in files)
+        print(f"{name:<20}{lines:>5} lines in {len(files)} file(s)")
+        if file.exists():
+            small.append(name)
+            assert lines < 60, f"{name} has {lines} lines"
+            assert not [there for there, _ in imports_of(file) if there not in {*fitscribe.__all__, "models"}], name
+    assert len(small) >= 8
+
+
 def test_every_module_says_what_it_is_and_what_is_public():
     for file in sources():
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -180,9 +201,17 @@ def test_each_integration_has_its_extra_its_tests_and_its_row():
     readme = (ROOT / "README.md").read_text()
     for name in project["entry-points"]["fitscribe.integrations"]:
         requires = discovery.integration(name).requires
-        assert requires in project["optional-dependencies"][name], "the floor stands in the extra as well"
+        extra = [re.sub(r"\[.*\]", "", each) for each in project["optional-dependencies"][name]]
+        assert requires in extra, "the floor stands in the extra as well"
         assert f"| `{name}` | {requires} |" in readme
         assert list((ROOT / "integration" / name).glob("test_*.py"))
+
+
+def test_each_integration_can_be_switched_on_by_name():
+    for name in discovery.names():
+        face = {"torch": "pytorch", "pytorch_lightning": "lightning"}.get(name, name)
+        assert callable(importlib.import_module(f"fitscribe.{face}").autolog)
+        assert callable(getattr(fitscribe, name).autolog)
 
 
 def test_the_readmes_commands_and_the_ci_are_one():

@@ -6,11 +6,15 @@ What is named here is loaded when it is first used: `import fitscribe` costs nex
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fitscribe import (
         artifacts as artifacts,
+    )
+    from fitscribe import (
+        catboost as catboost,
     )
     from fitscribe import (
         client as client,
@@ -28,10 +32,19 @@ if TYPE_CHECKING:
         keras as keras,
     )
     from fitscribe import (
+        keras_tuner as keras_tuner,
+    )
+    from fitscribe import (
+        lightgbm as lightgbm,
+    )
+    from fitscribe import (
         lightning as lightning,
     )
     from fitscribe import (
         models as models,
+    )
+    from fitscribe import (
+        optuna as optuna,
     )
     from fitscribe import (
         pyfunc as pyfunc,
@@ -40,13 +53,25 @@ if TYPE_CHECKING:
         pytorch as pytorch,
     )
     from fitscribe import (
+        ray as ray,
+    )
+    from fitscribe import (
         sklearn as sklearn,
+    )
+    from fitscribe import (
+        statsmodels as statsmodels,
     )
     from fitscribe import (
         tensorflow as tensorflow,
     )
     from fitscribe import (
         tracking as tracking,
+    )
+    from fitscribe import (
+        transformers as transformers,
+    )
+    from fitscribe import (
+        xgboost as xgboost,
     )
     from fitscribe.active import ActiveRun as ActiveRun
     from fitscribe.artifacts import (
@@ -317,18 +342,26 @@ _WHERE = {
 }
 _MODULES = [
     "artifacts",
+    "catboost",
     "client",
     "data",
     "entities",
     "exceptions",
     "keras",
+    "keras_tuner",
+    "lightgbm",
     "lightning",
     "models",
+    "optuna",
     "pyfunc",
     "pytorch",
+    "ray",
     "sklearn",
+    "statsmodels",
     "tensorflow",
     "tracking",
+    "transformers",
+    "xgboost",
 ]
 
 __version__ = "0.1.0"
@@ -349,6 +382,7 @@ __all__ = [
     "active_run",
     "artifacts",
     "autolog",
+    "catboost",
     "client",
     "create_experiment",
     "create_external_model",
@@ -377,8 +411,10 @@ __all__ = [
     "initialize_logged_model",
     "is_tracking_uri_set",
     "keras",
+    "keras_tuner",
     "last_active_run",
     "last_logged_model",
+    "lightgbm",
     "lightning",
     "list_artifacts",
     "log_artifact",
@@ -395,8 +431,10 @@ __all__ = [
     "log_table",
     "log_text",
     "models",
+    "optuna",
     "pyfunc",
     "pytorch",
+    "ray",
     "register_model",
     "search_experiments",
     "search_logged_models",
@@ -414,9 +452,12 @@ __all__ = [
     "set_tracking_uri",
     "sklearn",
     "start_run",
+    "statsmodels",
     "tensorflow",
     "tracking",
+    "transformers",
     "unwatched",
+    "xgboost",
 ]
 
 
@@ -426,10 +467,25 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES:
         value = importlib.import_module(f"fitscribe.{name}")
     else:
-        raise AttributeError(f"module 'fitscribe' has no attribute {name!r}")
+        value = _integration(name)
     globals()[name] = value
     return value
 
 
+def _integration(name: str) -> Any:
+    """Return what stands for an installed integration; a private name, and a module of our own, is none."""
+    if name.startswith("_") or importlib.machinery.PathFinder.find_spec(f"fitscribe.{name}", __path__):
+        raise AttributeError(f"module 'fitscribe' has no attribute {name!r}")
+    from fitscribe import discovery, faces
+
+    found = faces.face(name)
+    if found is None:
+        there = ", ".join(discovery.names())
+        raise AttributeError(f"module 'fitscribe' has no attribute {name!r}; integrations installed here: {there}")
+    return found
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from fitscribe import discovery
+
+    return sorted({*globals(), *__all__, *discovery.names()})

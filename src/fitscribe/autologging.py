@@ -10,6 +10,17 @@ from fitscribe.errors import MisuseError, NotBuiltYet
 
 __all__ = ["autolog", "autolog_one"]
 
+# Only what differs is told to the integrations: one that records no models unless it is asked to has its own default.
+DEFAULTS = {
+    "log_input_examples": False,
+    "log_model_signatures": True,
+    "log_models": True,
+    "log_datasets": True,
+    "exclusive": False,
+    "disable_for_unsupported_versions": False,
+    "silent": False,
+}
+
 
 def autolog(
     *,
@@ -51,7 +62,8 @@ def autolog(
     if problem := tags_problem(extra_tags):
         raise MisuseError(f"autolog: extra_tags={extra_tags!r} {problem}")
     without = frozenset([exclude_flavors] if isinstance(exclude_flavors, str) else exclude_flavors or ())
-    discovery.enable_all({**options, "extra_tags": extra_tags}, without, _ready)
+    said = {name: value for name, value in options.items() if value is not DEFAULTS[name]}
+    discovery.enable_all({**said, "extra_tags": extra_tags}, without, _ready)
 
 
 def autolog_one(name: str, options: Mapping[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""Entry points -> integrations, found without importing them and loaded when their framework arrives.
-
-An entry point of the group `fitscribe.integrations` is named as the framework's top-level module is imported.
-"""
+"""Integrations are switched on when their framework arrives, and loaded no sooner."""
 
 from __future__ import annotations
 
@@ -12,47 +9,70 @@ from typing import TYPE_CHECKING, Any
 
 from fitscribe import imports
 from fitscribe.errors import Unavailable
-from fitscribe.guard import guarded, inform
+from fitscribe.guard import guarded, inform, log
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
+    from fitscribe.installed import Plugin
     from fitscribe.integration import Integration
 
-__all__ = ["GROUP", "disable", "enable", "enable_all", "integration", "names"]
+__all__ = ["chosen", "disable", "enable", "enable_all", "installed", "integration", "names"]
 
-GROUP = "fitscribe.integrations"
-
-_entries: dict[str, EntryPoint] | None = None
+_entries: dict[str, list[Plugin]] | None = None
 _loaded: dict[str, Integration] = {}
+_chosen: dict[str, Plugin] = {}
 _broken: set[str] = set()
 
 
-def _found() -> dict[str, EntryPoint]:
-    """Read the entry points, once: it takes tens of milliseconds in a large environment."""
+def installed() -> dict[str, list[Plugin]]:
+    """Return the entry points by name, of each name the one that is used first; read once, in tens of milliseconds."""
     global _entries
     if _entries is None:
-        from importlib.metadata import entry_points
+        from fitscribe.installed import plugins
 
-        _entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+        _entries = plugins()
     return _entries
 
 
 def names() -> list[str]:
     """Return the names of all integrations installed here, sorted."""
-    return sorted(_found())
+    return sorted(installed())
 
 
 def integration(name: str) -> Integration:
     """Load one integration, without importing its framework.
 
-    `Unavailable`: nobody installed one of that name. What a broken plugin's module raises passes through.
+    Of several packages that bring one, the first that can be loaded is used. `Unavailable`: nobody installed one of
+    that name, or none can be loaded.
     """
     if name not in _loaded:
-        if name not in _found():
+        if name not in installed():
             raise Unavailable(f"no integration is named {name!r}; there is {', '.join(names()) or 'none'}")
-        _loaded[name] = _found()[name].load()
+        _chosen[name], _loaded[name] = _first(installed()[name])
     return _loaded[name]
+
+
+def chosen(name: str) -> Plugin | None:
+    """Return which of the entry points of a name is used; None where none has been loaded."""
+    return _chosen.get(name) if name in _loaded else None
+
+
+def _first(plugins: list[Plugin]) -> tuple[Plugin, Integration]:
+    """Load the first that can be loaded; ours makes way for any other without a warning."""
+    failures: list[Unavailable] = []
+    for place, plugin in enumerate(plugins, 1):
+        try:
+            found = plugin.load()
+        except Unavailable as reason:
+            failures.append(reason)
+            continue
+        for failure in failures:
+            log().warning("%s; used is %s", failure, plugin.title)
+        if others := plugins[place:]:
+            say = inform if all(each.ours for each in others) else log().warning
+            among = ", ".join(each.title for each in others)
+            say("several packages record %s: used is %s, and not %s", plugin.entry.name, plugin.title, among)
+        return plugin, found
+    raise failures[0]
 
 
 def enable(name: str, options: Mapping[str, Any]) -> None:
@@ -86,13 +106,24 @@ class _All:
         _broken.add(name)  # until it is through
         with guarded(f"the integration for {name}"):
             self.ready()
-            found = integration(name)
-            found.configure({k: v for k, v in self.options.items() if k in found.defaults}, explicit=False)
+            found = self.loaded(name)
+            if found is None:
+                return
+            found.configure_for_all(self.options)
             try:
                 found.enable()
             except Unavailable as reason:
                 inform("no autologging: %s", reason)
             _broken.discard(name)
+
+    def loaded(self, name: str) -> Integration | None:
+        """Load an integration, or say in one line whose it is and why that fails; the traceback is for DEBUG."""
+        try:
+            return integration(name)
+        except Unavailable as reason:
+            (log().debug if self.options.get("silent") else log().warning)("no autologging for %s: %s", name, reason)
+            log().debug("why the integration for %s was not loaded", name, exc_info=reason)
+        return None
 
 
 _all: _All | None = None

@@ -13,9 +13,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from fitscribe.guard import guarded
+from fitscribe.guard import guarded, outcome
 
-__all__ = ["before_first", "forget", "when_imported"]
+__all__ = ["before_first", "forget", "missing", "when_imported"]
 
 Callback: TypeAlias = Callable[[ModuleType], None]
 
@@ -120,3 +120,21 @@ def forget(callback: Callback | None = None) -> None:
             del _finder.waiting[name]
     if not _finder.waiting and _finder.first is None and _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+
+
+def missing(name: str) -> str:
+    """Return the part of a module's name at which nothing can be imported, or "": where that cannot be known as well.
+
+    Nothing is imported to find out: it is known of what lies in packages that are there.
+    """
+    import importlib.util
+
+    parts = name.split(".")
+    for place in range(1, len(parts)):
+        above, inside = ".".join(parts[:place]), ".".join(parts[: place + 1])
+        if above not in sys.modules:
+            return ""
+        if inside not in sys.modules:
+            found = outcome(importlib.util.find_spec, inside)
+            return inside if found is None or isinstance(found, ModuleNotFoundError) else ""
+    return ""

@@ -85,12 +85,13 @@ def _number(environment: Mapping[str, str], name: str) -> int | None:
     return int(text) if text is not None and text.strip().isdecimal() else None
 
 
-def aside() -> bool:
+def aside(told_here: Rank = ALONE) -> bool:
     """True when another process makes the runs that begin here; says so, once.
 
-    False for one that is to be attached to a run: it was told which.
+    A framework may have `told_here` which rank this is; one that is alone for it is asked of the launcher. False for
+    one that is to be attached to a run: it was told which.
     """
-    place = here()
+    place = told_here if told_here.world > 1 else here()
     if place.world < 2 or place.rank == 0:
         return False
     told = settings()

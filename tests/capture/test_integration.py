@@ -9,47 +9,8 @@ import sys
 import pytest
 
 import fitscribe
-from fitscribe import Integration, autologging, delivery, discovery, imports
+from fitscribe import Integration, autologging, discovery, imports
 from fitscribe.errors import MisuseError, NotBuiltYet, Unavailable
-
-PLUGIN = """
-from fitscribe import Integration
-integration = Integration("{name}", requires="{requires}", options={{"every": 1}})
-
-@integration.around("{name}:train")
-def train(call):
-    with call.run("{name}") as run:
-        yield
-        run.log_metrics({{"every": call.options["every"]}})
-"""
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install frameworks and their third-party integrations: files on the path, as an installer leaves them."""
-    site = tmp_path / "site"
-    site.mkdir()
-    names = []
-
-    def installer(name, *, requires="pytest", plugin=PLUGIN, framework="def train(): return 'trained'\n"):
-        (site / f"{name}.py").write_text(framework)
-        (site / f"{name}_scribe.py").write_text(plugin.format(name=name, requires=requires))
-        info = site / f"{name}_scribe-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-scribe\nVersion: 1.0\n")
-        entry = f"[fitscribe.integrations]\n{name} = {name}_scribe:integration\n"
-        (info / "entry_points.txt").write_text(entry)
-        names.extend([name, f"{name}_scribe"])
-
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-    monkeypatch.setattr(discovery, "_entries", None)
-    monkeypatch.setattr(discovery, "_loaded", {})
-    monkeypatch.setattr(discovery, "_broken", set())
-    yield installer
-    discovery.disable()
-    for name in names:
-        sys.modules.pop(name, None)
 
 
 def test_a_plugin_is_loaded_when_its_framework_is_and_not_before(install, recorder):
@@ -196,7 +157,7 @@ def test_an_import_that_fails_is_tried_again_and_told_of_then(install, tmp_path)
 
 def test_a_version_nobody_tried_is_recorded_unless_the_user_does_not_want_that(install, recorder, caplog):
     caplog.set_level(logging.INFO, "fitscribe")
-    plugin = PLUGIN.replace("options=", 'tested="<1", options=')
+    plugin = install.PLUGIN.replace("options=", 'tested="<1", options=')
     install("sfakeml", plugin=plugin)
     fitscribe.autolog(disable_for_unsupported_versions=True)
     framework = importlib.import_module("sfakeml")
@@ -211,7 +172,7 @@ def test_a_version_nobody_tried_is_recorded_unless_the_user_does_not_want_that(i
     autologging.autolog_one("sfakeml", {"disable_for_unsupported_versions": True, "silent": True})
     said = [words for record in caplog.records if "sfakeml" in (words := record.getMessage())]
     words = f"it was tested with <1 and this is {pytest.__version__}"
-    off = f"autologging for sfakeml is off: {words}"
+    off = f"autologging for sfakeml (sfakeml-scribe 1.0) is off: {words}"
     assert said == [off, f"autologging is on for sfakeml, though {words}", off]
 
 
@@ -220,7 +181,9 @@ def test_a_version_too_old_is_no_error_where_the_user_said_so(install, recorder,
     autologging.autolog_one("tfakeml", {"disable_for_unsupported_versions": True})
     importlib.import_module("tfakeml").train()
     assert recorder.runs() == []
-    assert [each.levelname for each in caplog.records if "tfakeml is off" in each.getMessage()] == ["WARNING"]
+    assert [
+        each.levelname for each in caplog.records if "tfakeml (tfakeml-scribe 1.0) is off" in each.getMessage()
+    ] == ["WARNING"]
 
 
 def test_a_name_that_is_gone_leaves_nothing_behind(install, recorder, caplog):
@@ -234,7 +197,7 @@ def fit(call):
 def later(call):
     yield
 """
-    install("ufakeml", framework="def fit(): return 'fitted'\n", plugin=PLUGIN + more)
+    install("ufakeml", framework="def fit(): return 'fitted'\n", plugin=install.PLUGIN + more)
     fitscribe.autolog()
     framework = importlib.import_module("ufakeml")
     assert not hasattr(framework.fit, "__fitscribe__"), "what stands behind the name that is gone is not watched"

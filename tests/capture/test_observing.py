@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import traceback
 import types
 
 import pytest
@@ -286,3 +287,44 @@ def test_the_same_trouble_of_ours_is_said_once(fakeml, watched, recorder, caplog
     for _ in range(5):
         fakeml.train({})
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
+def test_what_is_called_too_often_passes_unseen_while_nobody_wants_to_hear_of_it(fakeml, recorder):
+    wanted, heard = [True], []
+    integration = Integration("fakeml", requires="pytest")
+
+    @integration.around("fakeml:train", when=lambda: wanted[0])
+    def hook(call):
+        heard.append(call.argument("params"))
+        yield
+
+    integration.enable()
+    try:
+        fakeml.train("a", rounds=0)
+        wanted[0] = False
+        fakeml.train("b", rounds=0)
+        wanted.clear()  # it fails: then the call is seen
+        fakeml.train("c", rounds=0)
+        wanted.append(False)
+        with pytest.raises(UserError) as raised:
+            fakeml.train("d", rounds=0, fails=UserError())
+    finally:
+        integration.disable()
+    assert heard == ["a", "c"]
+    assert [each[0] for each in calls] == ["a", "b", "c", "d"]
+    assert "fitscribe" not in "".join(traceback.format_exception(raised.value)).replace("test_observing", "")
+
+
+def test_a_block_that_is_not_watched_is_told_apart(watched, fakeml, recorder):
+    seen = []
+
+    def hook(call):
+        seen.append(unwatched.here())
+        yield
+
+    watched(hook)
+    seen.append(unwatched.here())
+    fakeml.train("a", rounds=0)
+    with unwatched():
+        seen.append(unwatched.here())
+    assert seen == [False, True, True]

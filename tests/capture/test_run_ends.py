@@ -34,8 +34,8 @@ def test_a_piece_that_fails_keeps_no_run_open(recorder, caplog):
 
 
 def test_a_framework_may_come_in_other_distributions():
-    Integration("fakeml", requires="fakeml-gpu>=2", also=("fakeml-cpu", "pytest"))._version()
+    Integration("fakeml", requires="fakeml-gpu>=2", also=("fakeml-cpu", "pytest")).framework.version()
     with pytest.raises(Unavailable, match="fakeml-gpu is not installed"):
-        Integration("fakeml", requires="fakeml-gpu>=2", also=("fakeml-cpu",))._version()
+        Integration("fakeml", requires="fakeml-gpu>=2", also=("fakeml-cpu",)).framework.version()
     with pytest.raises(Unavailable, match="this needs <1"):
-        Integration("fakeml", requires="fakeml-gpu<1", also=("pytest",))._version()
+        Integration("fakeml", requires="fakeml-gpu<1", also=("pytest",)).framework.version()

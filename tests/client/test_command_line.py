@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import fitscribe
-from fitscribe import delivery
+from fitscribe import delivery, discovery
 from fitscribe.cli import main
 from fitscribe.cli.tables import artifact_tree, duration, number, runs_table, size
 from fitscribe.entities import FileInfo, Run, RunData, RunInfo
@@ -282,3 +282,115 @@ def test_of_a_candidate_the_table_shows_the_mean_and_not_its_last_split(tmp_path
     output = CliRunner(env={"COLUMNS": "60"}).invoke(main, ["runs", "--uri", str(tmp_path / "store")]).output
     assert "mean_test_score" in output
     assert " test_score" not in output.replace("mean_test_score", "")
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    """Integrations of other packages on the path: one in use, and others that are not, each for its reason."""
+    good = "from fitscribe import Integration\nintegration = Integration({0!r}, requires={1!r}, tested={2!r})\n"
+    modules = {
+        "zz_good": 'print("hello")\n' + good.format("zz_good", "pytest>=2", "<3"),
+        "zz_old": good.format("zz_old", "pytest>=999", ""),
+        "zz_absent": good.format("zz_absent", "zz-absent>=1", ""),
+        "zz_broken": "raise ImportError('no luck')",
+    }
+    for name, content in modules.items():
+        (tmp_path / f"{name}_scribe.py").write_text(content)
+        names = [name, "zz_other"] if name == "zz_good" else [name]
+        for package in names:
+            info = tmp_path / f"{package}_scribe-1.2.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}-scribe\nVersion: 1.2\n")
+            (info / "entry_points.txt").write_text(f"[fitscribe.integrations]\n{name} = {name}_scribe:integration\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        for name, value in {"_entries": None, "_loaded": {}, "_broken": set()}.items():
+            patch.setattr(discovery, name, value)
+        yield
+    for name in modules:
+        sys.modules.pop(f"{name}_scribe", None)
+
+
+def test_the_integrations_are_listed_with_why_they_are_off(plugins):
+    result = call("integrations")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith(f"zz_good pytest {pytest.__version__} >=2 <3 on zz_good-s") for line in lines)
+    assert any(line.startswith("zz_good - shadowed zz_other-s") for line in lines)
+    assert f"zz_good: it was tested with <3 and this is {pytest.__version__}" in lines
+    assert "zz_good: zz_good = zz_good_scribe:integration (zz_good-scribe 1.2) is used" in lines
+    assert any(line.startswith("zz_old pytest") and "wrong version" in line for line in lines)
+    assert "zz_absent: zz_absent: zz-absent is not installed" in lines
+    assert any(line.startswith("zz_broken: the integration zz_broken = zz_broken_scribe") for line in lines)
+    assert any(line.startswith("sklearn ") and line.endswith("fitscribe") for line in lines)
+    assert max(map(len, result.stdout.splitlines()[:10])) <= 80
+
+
+def test_the_integrations_as_json_are_only_that_whatever_a_plugin_prints(plugins):
+    result = call("integrations", "--json")
+    found = {(each["name"], each["package"]): each for each in json.loads(result.stdout)}
+    good = found["zz_good", "zz_good-scribe"]
+    assert (good["state"], good["framework"], good["found"]) == ("on", "pytest", pytest.__version__)
+    assert good["options"]["silent"] == "False"
+    states = {each["state"] for each in found.values() if each["name"].startswith("zz_")}
+    assert states == {"on", "shadowed", "wrong version", "not installed", "broken"}
+
+
+def test_listing_integrations_imports_no_framework():
+    code = (
+        "import sys; from fitscribe.cli import main; main(['integrations', '--json'], standalone_mode=False);"
+        "print(sorted({'sklearn', 'xgboost', 'torch', 'keras', 'pandas', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["[]"]
+    assert {each["name"] for each in json.loads(done.stdout)} >= {"sklearn", "keras", "torch"}
+
+
+def test_the_doctor_says_which_integrations_are_off_and_why(tracking, plugins):
+    result = call("doctor", "--uri", "http://tracking.test")
+    words = " ".join(result.output.split())
+    assert f"zz_good {pytest.__version__}" in words
+    assert "zz_old is off: zz_old: found pytest" in words
+    assert "zz_broken is off: the integration zz_broken = " in words
+    assert "not installed:" in words
+    assert "zz_absent" in words
+
+
+@pytest.mark.parametrize(
+    ("uri", "variables", "words"),
+    [
+        ("http://kim:secret@tracking.test", {}, "Basic from the tracking URI"),
+        ("http://tracking.test", {"MLFLOW_TRACKING_TOKEN": "secret"}, "Bearer from MLFLOW_TRACKING_TOKEN"),
+        (
+            "http://tracking.test",
+            {"MLFLOW_TRACKING_USERNAME": "kim", "MLFLOW_TRACKING_PASSWORD": "secret"},
+            "Basic from MLFLOW_TRACKING_USERNAME and _PASSWORD",
+        ),
+        (
+            "http://tracking.test",
+            {"MLFLOW_WORKSPACE": "secret"},
+            "no credentials; also the headers X-MLFLOW-WORKSPACE",
+        ),
+        ("http://tracking.test", {"MLFLOW_TRACKING_TOKEN": "se\ncret"}, "NOT usable: http://tracking.test: the token"),
+        ("", {}, "credentials none needed"),
+    ],
+)
+def test_the_doctor_says_what_kind_of_credentials_are_sent_and_never_what_they_are(
+    tracking, monkeypatch, tmp_path, uri, variables, words
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = call("doctor", *(["--uri", uri] if uri else []))
+    assert words in " ".join(result.output.split())
+    assert "secret" not in result.output
+    assert "cret" not in result.output.replace("secret", "")
+
+
+def test_the_doctor_knows_the_credentials_of_netrc(tracking, monkeypatch, tmp_path):
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine tracking.test login kim password secret\n")
+    result = call("doctor", "--uri", "http://tracking.test")
+    assert "Basic from ~/.netrc" in result.output
+    assert "secret" not in result.output

@@ -10,7 +10,7 @@ import click
 
 __all__ = ["main", "version"]
 
-COMMANDS = ("doctor", "models", "runs", "sync")
+COMMANDS = ("doctor", "integrations", "models", "new-integration", "runs", "sync")
 
 
 class Commands(click.Group):
@@ -24,7 +24,7 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"fitscribe.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"fitscribe.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

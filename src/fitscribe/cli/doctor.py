@@ -35,11 +35,13 @@ def command(uri: str | None) -> None:
         "fitscribe": version(),
         "Python": f"{platform.python_version()} on {platform.system()}",
         "endpoint": f"{where}\n{words}",
+        "credentials": _credentials(uri),
         "folder": f"{folder()}\n{_state(folder())}",
         "journals": _journals(folder() / "journal"),
         "refused": _refused(folder() / "journal"),
         "disk": _free(folder()),
         "models": _models(),
+        "integrations": _integrations(),
     }
     table = Table(show_header=False, box=None)
     for name, words in facts.items():
@@ -64,6 +66,37 @@ def _endpoint(uri: str | None) -> tuple[str, bool, str]:
     except FitscribeError as error:
         return endpoint.clean_uri, False, f"not usable: {error}"
     return endpoint.clean_uri, True, f"answers in {(time.monotonic() - began) * 1000:.0f} ms"
+
+
+def _credentials(uri: str | None) -> str:
+    """Say what kind of credentials go with each request, and where they come from; never what they are."""
+    from fitscribe.client import Client
+    from fitscribe.config import settings
+    from fitscribe.errors import FitscribeError
+
+    if Client(uri).endpoint.directory is not None:
+        return "none needed"
+    from fitscribe.transport.authorization import described
+
+    try:
+        return described(uri or settings().tracking_uri, settings())
+    except FitscribeError as error:
+        return f"NOT usable: {error}"
+
+
+def _integrations() -> str:
+    """Say what is recorded, by framework and version, and of what is installed and not recorded why."""
+    from fitscribe.cli.integrations import listed
+
+    found = list(listed())
+    on = [f"{each.name} {each.found}" for each in found if each.state == "on"]
+    off = [f"{each.name} is off: {each.reason}" for each in found if each.state in ("wrong version", "broken")]
+    doubts = [f"{each.name}: {each.reason}" for each in found if each.state == "on" and each.reason]
+    absent = [each.name for each in found if each.state == "not installed"]
+    lines = [f"on when imported: {', '.join(on) or 'none'}", *off, *doubts]
+    if absent:
+        lines.append(f"not installed: {', '.join(absent)}")
+    return "\n".join([*lines, "`fitscribe integrations` says more"])
 
 
 def _state(folder: Path) -> str:
