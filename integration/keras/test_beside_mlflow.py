@@ -99,7 +99,7 @@ OTHER_VALUE = {
     r"metrics stopped_epoch|metrics restored_epoch": "MLflow counts them likewise",
     r"artifacts .*": "only the names are compared",
 }
-FLAVORS = [("keras", "keras"), ("tensorflow", "keras")]
+FLAVORS = [("keras", "keras"), ("tensorflow", "keras"), ("tensorflow", "tensorflow")]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,12 @@ def test_every_point_of_mlflows_is_there_at_its_step(recorded, theirs, ours):
     if theirs == "tensorflow":
         assert a["stopped_epoch"] == b["stopped_epoch"]
         assert a["restored_epoch"] == b["restored_epoch"]
+
+
+def test_under_tensorflows_names_no_param_of_mlflows_is_missing(recorded):
+    theirs, ours = (record_of(*recorded(tracker, "tensorflow"))["params"] for tracker in ("mlflow", "fitscribe"))
+    assert theirs.items() <= ours.items()
+    assert not [name for name in ours if name.startswith("optimizer_")]
 
 
 @pytest.mark.parametrize(("theirs", "ours"), FLAVORS)

@@ -31,6 +31,7 @@ class Options(TypedDict, total=False):
     checkpoint_mode: Literal["min", "max", "auto"]
     checkpoint_save_best_only: bool
     checkpoint_save_weights_only: bool
+    checkpoint_save_freq: Literal["epoch"] | int
     registered_model_name: str | None
     save_exported_model: bool
     save_model_kwargs: Mapping[str, Any] | None
@@ -46,7 +47,8 @@ def autolog(**options: Unpack[Options]) -> None:
     """Record every `fit` of a Keras model in this process from here on, whatever the backend.
 
     Defaults: metrics by epoch; by step only with `log_every_n_steps` (under keys that end in `_step` where both are
-    asked for); models, signatures and datasets are logged; no checkpoints. An option keeps what it was told before
+    asked for); models, signatures and datasets are logged; no checkpoints (with `checkpoint=True` by epoch, or every
+    `checkpoint_save_freq` batches, for which Keras then waits at each). An option keeps what it was told before
     when it is not given. `Unavailable`: no Keras in a version this works with; `MisuseError`: a value that an option
     cannot take.
     """

@@ -34,7 +34,7 @@ class Options(TypedDict, total=False):
     checkpoint_mode: Literal["min", "max", "auto"]
     checkpoint_save_best_only: bool
     checkpoint_save_weights_only: bool
-    checkpoint_save_freq: Literal["epoch"]
+    checkpoint_save_freq: Literal["epoch"] | int
     registered_model_name: str | None
     max_model_size: float | None
     disable: bool
@@ -48,12 +48,12 @@ def autolog(**options: Unpack[Options]) -> None:
     """Record every `fit` in this process from here on, by the names of MLflow's TensorFlow flavor, and `tf.summary`.
 
     Defaults: metrics by epoch; by step only with `log_every_n_steps`; models, signatures, datasets and what is written
-    with `tf.summary` are logged; no checkpoints, and those by epoch alone. Under `fitscribe.keras.autolog()`, and so
+    with `tf.summary` are logged; no checkpoints (with `checkpoint=True` by epoch, or every `checkpoint_save_freq`
+    batches). Under `fitscribe.keras.autolog()`, and so
     under plain `autolog()`, fits of Keras 3 are recorded there instead. A loop over `tf.GradientTape` leaves nothing to
     see but its summaries: log its metrics with `tf.summary` (which needs TensorBoard for all but `tf.summary.write`)
     or with `fitscribe.log_metric`. An option keeps what it was told before when it is not given.
-    `Unavailable`: no TensorFlow in a version this works with; `MisuseError`: a value that an option cannot take;
-    `NotBuiltYet`: another `checkpoint_save_freq`.
+    `Unavailable`: no TensorFlow in a version this works with; `MisuseError`: a value that an option cannot take.
     """
     autologging.autolog_one("tensorflow", options)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import keras
+import numpy
 import pytest
 
-from fitscribe.integrations.keras import stopping
+from fitscribe.integrations.keras import rates, stopping
 
 callbacks = keras.callbacks
 
@@ -55,6 +56,36 @@ def test_a_learning_rate_that_falls_is_followed(recorder, autolog, model, data):
     rates = [rate for _, rate in recorder.history(run, "learning_rate")]
     assert rates == pytest.approx([0.001, 0.001, 0.001, 0.001, 0.0005])
     assert recorder.params(run)["reduce_lr_factor"] == "0.5"
+
+
+@pytest.mark.parametrize("how", ["callback", "lambda"])
+def test_a_rate_that_the_users_code_sets_is_read_at_each_epoch(recorder, autolog, model, data, how):
+    def halve(epoch, logs=None):
+        model.optimizer.learning_rate = 0.1 * 0.5**epoch
+
+    class Halving(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            halve(epoch)
+
+    given = {"callback": Halving(), "lambda": callbacks.LambdaCallback(on_epoch_begin=halve)}
+    model.fit(*data, epochs=3, verbose=0, callbacks=[given[how]])
+    rates = [rate for _, rate in recorder.history(recorder.run(), "learning_rate")]
+    assert rates == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_a_step_of_the_users_may_set_the_rate(recorder, autolog, data):
+    class Stepping(keras.Model):
+        def train_step(self, *args, **kwargs):
+            return super().train_step(*args, **kwargs)
+
+    class Plain(keras.Model):
+        pass
+
+    inputs = keras.Input((4,))
+    made = [kind(inputs, keras.layers.Dense(1)(inputs)) for kind in (Stepping, Plain)]
+    for model in made:
+        model.compile("sgd", "mse")
+    assert [rates.is_plain(model) for model in made] == [False, True]
 
 
 def test_a_scheduler_of_the_users_is_named(recorder, autolog, model, data):
@@ -114,6 +145,25 @@ def test_every_checkpoint_is_kept_on_request(recorder, autolog, model, data):
     model.fit(*data, epochs=2, verbose=0)
     kept = recorder.artifacts(recorder.run())
     assert {"checkpoints/epoch_0/checkpoint.keras", "checkpoints/epoch_1/checkpoint.keras"} <= set(kept)
+
+
+def test_checkpoints_by_batches_hold_the_weights_of_their_step(recorder, autolog, make, data, tmp_path):
+    autolog(checkpoint=True, checkpoint_save_best_only=False, checkpoint_save_freq=2)
+    x, y = data
+    make().fit(x, y, batch_size=32, epochs=2, shuffle=False, verbose=0)
+    run = recorder.run()
+    kept = {name: content for name, content in recorder.artifacts(run).items() if name.endswith(".keras")}
+    assert set(kept) == {f"checkpoints/global_step_{step}/checkpoint.keras" for step in (2, 4, 6)}
+    assert recorder.tags(run)["mlflow.latest_checkpoint_artifact"] == "checkpoints/global_step_6/checkpoint.keras"
+    told = json.loads(recorder.artifacts(run)["checkpoints/global_step_4/checkpoint_metrics.json"])
+    assert (told["epoch"], told["global_step"]) == (1, 4)
+    file = tmp_path / "checkpoint.keras"
+    file.write_bytes(kept["checkpoints/global_step_2/checkpoint.keras"])
+    autolog(disable=True)
+    twin = make()
+    twin.fit(x[:64], y[:64], batch_size=32, shuffle=False, verbose=0)
+    for one, other in zip(keras.saving.load_model(file).get_weights(), twin.get_weights(), strict=True):
+        numpy.testing.assert_allclose(one, other, rtol=1e-5)
 
 
 def test_a_monitor_that_is_not_there_is_told_once(recorder, autolog, model, data, caplog):

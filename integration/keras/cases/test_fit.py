@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
+import traceback
+from pathlib import Path
 
 import keras
 import numpy
@@ -196,6 +198,15 @@ def test_an_error_of_the_users_ends_the_run_and_is_passed_on(recorder, autolog, 
     run = only(recorder)
     assert recorder.status(run) == status
     assert steps(recorder, run, "loss") == [0, 1]
+
+
+def test_a_users_error_has_no_line_of_ours_in_its_traceback(recorder, autolog, model, data):
+    """W-36: MLflow adds four to six."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        model.fit(*data, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: 1 / 0)])
+    files = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert not [file for file in files if file.startswith(("<fitscribe", str(Path(fitscribe.__file__).parent)))]
+    assert files[0] == __file__
 
 
 @pytest.mark.swallows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import keras
 import pytest
 
 from fitscribe.current import entered
@@ -63,3 +64,10 @@ def test_an_evaluation_in_between_is_told_at_its_step(recorder, autolog, model, 
     model.train_on_batch(*data)
     model.evaluate(*data, verbose=0)
     assert [step for step, _ in recorder.history(recorder.run(), "validation_loss")] == [1]
+
+
+def test_batches_that_a_callback_trains_on_make_no_run_in_a_fit(recorder, autolog, make, model, data):
+    other = make()
+    each = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: other.train_on_batch(*data))
+    model.fit(*data, epochs=2, verbose=0, callbacks=[each])
+    assert len(recorder.history(recorder.run(), "loss")) == 2

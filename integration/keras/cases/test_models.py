@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -212,6 +213,44 @@ def test_a_model_that_keras_cannot_save_costs_itself_alone(recorder, models, dat
     assert not [name for name in recorder.artifacts(run) if name.startswith("model/")]
 
 
+class Slow(keras.layers.Layer):
+    """A layer that is being written when the user presses Ctrl-C."""
+
+    def call(self, x):
+        return x
+
+    def save_own_variables(self, store):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_while_the_model_is_written_leaves_no_half_of_it(recorder, models, data):
+    with pytest.raises(KeyboardInterrupt):
+        fitted(keras.Sequential([keras.Input((4,)), Slow(), keras.layers.Dense(1)]), *data, epochs=2)
+    run = recorder.run()
+    assert recorder.status(run) == "KILLED"
+    assert recorder.tags(run)["fitscribe.model"] == "left out: KeyboardInterrupt while it was written"
+    assert [step for step, _ in recorder.history(run, "loss")] == [0, 1]
+    assert not [name for name in recorder.artifacts(run) if name.startswith("model/")]
+    assert not [one for one in recorder.said if isinstance(one, records.ModelBegun)]
+    assert not list(Path(recorder._folder.name).rglob("*.keras"))
+
+
+def test_a_training_that_fails_leaves_no_model_that_waits_for_its_end(recorder, models, model, data):
+    """W-23: MLflow's stays PENDING for ever."""
+    with pytest.raises(ZeroDivisionError):
+        model.fit(*data, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: 1 / 0)])
+    assert recorder.status(recorder.run()) == "FAILED"
+    assert not [one for one in recorder.said if isinstance(one, records.ModelBegun)]
+
+
+def test_requirements_name_what_the_model_needs_and_not_what_is_imported(recorder, models, model, data):
+    """W-30: MLflow lists whatever the process has loaded."""
+    model.fit(*data, verbose=0)
+    lines = recorder.artifacts(recorder.run())["model/requirements.txt"].decode().split()
+    names = {line.partition("==")[0].partition("[")[0].replace("_", "-").removesuffix("-cpu") for line in lines}
+    assert {"keras", BACKEND} <= names <= {"keras", "mlflow", BACKEND, "jaxlib", "numpy"}
+
+
 def test_a_model_that_is_too_large_is_left_out(recorder, models, model, data):
     """What the optimizer keeps is in the file as well, and counts."""
     weights = sum(4 * int(numpy.prod(one.shape)) for one in model.variables)
@@ -337,3 +376,74 @@ def test_a_folder_of_the_spool_is_left_empty(recorder, models, model, data):
     model.fit(*data, verbose=0)
     recorder.run()
     assert not [one for one in Path(recorder._folder.name).rglob("keras-model") if any(one.iterdir())]
+
+
+class Batches(keras.utils.PyDataset):
+    """Counts what is asked of it."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y, self.asked = x, y, 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, place):
+        self.asked += 1
+        return self.x[32 * place : 32 * place + 32], self.y[32 * place : 32 * place + 32]
+
+
+def lazily(kind, x, y):
+    """Return lazy data, and what counts how often somebody took from it."""
+    data = Batches(x, y)
+    if kind == "PyDataset":
+        return data, lambda: data.asked
+    if kind == "DataLoader":
+        torch = pytest.importorskip("torch")
+        rows = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+        return torch.utils.data.DataLoader(rows, batch_size=32), lambda: 0
+    return (data[place % 3] for place in range(100)), lambda: data.asked
+
+
+@pytest.mark.parametrize("kind", ["generator", "PyDataset", "DataLoader"])
+def test_a_subclass_is_told_by_the_batches_that_it_was_given(recorder, models, autolog, data, kind):
+    """W-52: no type tells what they are; and none of them is asked for a batch more than without us."""
+
+    class Words(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.table, self.dense = keras.layers.Embedding(5, 2), keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(keras.ops.mean(self.table(x), axis=1))
+
+    taken = []
+    x, y = (data[0] > 0).astype("int32"), data[0][:, :2]
+    for on in (False, True):
+        models(log_models=on)
+        given, asked = lazily(kind, x, y)
+        model = Words()
+        model.compile("sgd", "mse", jit_compile=False)
+        endless = {"steps_per_epoch": 2} if kind == "generator" else {}
+        model.fit(given, epochs=2, shuffle=False, verbose=0, **endless)
+        taken.append(asked())
+    assert taken[0] == taken[1]
+    said = yaml.safe_load(recorder.artifacts(recorder.runs()[-1])["model/MLmodel"])["signature"]
+    assert json.loads(said["inputs"]) == [{"type": "tensor", "tensor-spec": {"dtype": "int32", "shape": [-1, 4]}}]
+    assert json.loads(said["outputs"])[0]["tensor-spec"]["shape"] == [-1, 2]
+
+
+def test_lengths_that_differ_from_batch_to_batch_are_free(recorder, models, data):
+    class Mean(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(keras.ops.mean(x, axis=1))
+
+    model = Mean()
+    model.compile("sgd", "mse", jit_compile=False)
+    ones = ((numpy.ones((8, length, 3), "float32"), numpy.ones((8, 1))) for length in range(2, 30))
+    model.fit(ones, steps_per_epoch=3, shuffle=False, verbose=0)
+    assert sides(recorder)[0] == {"": ("float32", [-1, -1, 3])}

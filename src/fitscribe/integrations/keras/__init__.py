@@ -28,6 +28,7 @@ OPTIONS = {
     "checkpoint_mode": "min",
     "checkpoint_save_best_only": True,
     "checkpoint_save_weights_only": False,
+    "checkpoint_save_freq": "epoch",
     "registered_model_name": None,
     "save_exported_model": False,
     "save_model_kwargs": None,
@@ -53,6 +54,12 @@ def _every_n_steps(value: Any) -> str:
 @integration.check("checkpoint_mode")
 def _mode(value: Any) -> str:
     return "" if value in CHOICES["checkpoint_mode"] else f"is none of {', '.join(CHOICES['checkpoint_mode'])}"
+
+
+@integration.check("checkpoint_save_freq")
+def _freq(value: Any) -> str:
+    fits = value == "epoch" or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+    return "" if fits else "is neither 'epoch' nor a number of batches from 1"
 
 
 @integration.check("registered_model_name")
@@ -92,7 +99,7 @@ def _predict(call: Any) -> Generator[None, Any, None]:
     return predictions.recorded(call)
 
 
-@integration.around("keras:Model.train_on_batch")
+@integration.around("keras:Model.train_on_batch", nested=True)
 def _train_on_batch(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.keras import loops
 
@@ -108,22 +115,9 @@ def _callback_list(call: Any) -> Generator[None, Any, None]:
     joining.joins(call)
 
 
-@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.search")
-def _search(call: Any) -> Generator[None, Any, None]:
-    from fitscribe.integrations.keras import tuning
+@integration.around("keras.src.trainers.epoch_iterator:EpochIterator.__init__", nested=True)
+def _epoch_iterator(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import batches
 
-    return tuning.searched(call)
-
-
-@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.run_trial", nested=True)
-def _run_trial(call: Any) -> Generator[None, Any, None]:
-    from fitscribe.integrations.keras import tuning
-
-    return tuning.begun(call)
-
-
-@integration.around("keras_tuner.engine.base_tuner:BaseTuner+.on_trial_end", nested=True)
-def _on_trial_end(call: Any) -> Generator[None, Any, None]:
-    from fitscribe.integrations.keras import tuning
-
-    return tuning.over(call)
+    yield
+    batches.made(call.target)

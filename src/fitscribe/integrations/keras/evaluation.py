@@ -7,9 +7,9 @@ from typing import Any
 
 import fitscribe
 from fitscribe import guarded
+from fitscribe.integrations.identity import ByIdentity
 from fitscribe.integrations.keras import inputs
-from fitscribe.integrations.keras.identity import ByIdentity
-from fitscribe.integrations.keras.joining import follows
+from fitscribe.integrations.keras.joining import Listener, follows
 
 __all__ = ["recorded", "remember", "trained"]
 
@@ -28,44 +28,24 @@ def trained(model: Any) -> tuple[Any, int]:
     return _trained.get(model) or (None, 0)
 
 
-class Listener:
-    """Hears what an evaluation found, by names, as Keras tells its callbacks."""
+class Findings(Listener):
+    """What an evaluation found, by names, as Keras tells its callbacks."""
 
-    every: int | None = None
-
-    def __init__(self, model: Any) -> None:
-        """Hear of calls on one model."""
-        self.model = model
-        self.found: Mapping[str, float] = {}
+    found: Mapping[str, float] = {}
 
     def test_end(self, logs: Mapping[str, float]) -> None:
         """Keep what was found."""
         self.found = dict(logs)
 
-    def test_begin(self) -> None:
-        """Hear nothing."""
-
-    def train_begin(self, params: Mapping[str, Any]) -> None:
-        """Hear nothing: nobody trains."""
-
-    def epoch_begin(self, epoch: int) -> None:
-        """Hear nothing."""
-
-    def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Hear nothing."""
-
-    def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
-        """Hear nothing."""
-
 
 def recorded(call: Any) -> Generator[None, Any, None]:
     """Record an evaluation in the model's run, or in the user's; a model that has neither is asked in peace."""
     model = call.target
-    listener = Listener(model)
-    with follows(listener, call.argument("callbacks")):
+    findings = Findings(model)
+    with follows(findings, call.argument("callbacks")):
         yield
     run, epoch = trained(model)
-    found = {f"validation_{key}": value for key, value in listener.found.items()}
+    found = {f"validation_{key}": value for key, value in findings.found.items()}
     if run is not None:
         run.log_metrics(found, step=epoch)
         if call.options["log_datasets"]:

@@ -16,11 +16,10 @@ __all__ = ["recorded"]
 def recorded(call: Any, prefix: str) -> Generator[None, Any, None]:
     """Record a call of `fit`; the keys of the optimizer begin with `prefix`."""
     model, options = call.target, call.options
-    writing = tuning.fitting(call, type(model).__name__)
-    if writing is None:
+    if not tuning.is_recorded(call):
         return
     loops.over(model)
-    with writing as run:
+    with tuning.fitting(call, type(model).__name__) as run:
         given = call.argument("callbacks")
         data = inputs.of_call(call)
         settings.log(run, call, data.batch_size, prefix)
@@ -33,4 +32,4 @@ def recorded(call: Any, prefix: str) -> Generator[None, Any, None]:
         follower.finish()
         evaluation.remember(model, run, follower.epoch)
         if options["log_models"] and not call.inside:
-            keeping.log(run, call, data)
+            keeping.log(run, call, data, follower.passing)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.keras import architecture, checkpoints, inputs, rates, stopping
+from fitscribe.integrations.keras import architecture, batches, checkpoints, inputs, joining, rates, stopping
 
 __all__ = ["Follower"]
 
 
-class Follower:
-    """Hears of one fit, in the thread that trains; of its batches maybe in others, out of order."""
+class Follower(joining.Listener):
+    """Hears of one fit."""
 
     def __init__(
         self,
@@ -25,19 +25,27 @@ class Follower:
         warn: Callable[..., None],
     ) -> None:
         """Hold what is needed; nothing of the model is read yet."""
-        self.run, self.model, self.options, self.data = run, model, options, data
+        super().__init__(model)
+        self.run, self.options, self.data = run, options, data
         self.callbacks = stopping.known(callbacks)
         self.every: int | None = options["log_every_n_steps"]
         self.suffix = "_step" if self.every and options["log_every_epoch"] else ""  # both under one key would mix
         self.each = 1  # steps that Keras takes between two of its batch hooks
         self.done = self.high = 0  # steps of the epochs before, and of this one
         self.described = False
+        if data.sample is None and options["log_models"] and options["log_model_signatures"]:
+            self.passing = batches.Passing()
         self.optimizers: list[tuple[str, Any]] | None = None
+        self.steady = stopping.leave_rates(callbacks) and rates.is_plain(model)
+        self.rates: dict[str, float] = {}
         self.steps: int | None = None  # of an epoch, where Keras knows
+        self.now = 0  # the epoch that goes on
         self.epoch: int | None = None  # that ended last
         self.clock = self.validating = 0.0  # when the epoch began, and its validation
         self.history: dict[int, dict[str, float]] = {}
         self.checkpoints = checkpoints.Checkpoints(run, model, options, warn) if options["checkpoint"] else None
+        self.waits = self.checkpoints is not None and self.checkpoints.every is not None
+        self.hears_batches = self.waits or self.every is not None
 
     def train_begin(self, params: Mapping[str, Any]) -> None:
         """Record what Keras knows only now: the built model, and how many steps an epoch has."""
@@ -59,7 +67,7 @@ class Follower:
         """Start the clock; a fit that goes on from a later epoch has the steps of those before behind it."""
         if self.epoch is None and epoch and self.steps:
             self.done = epoch * self.steps
-        self.high, self.validating = 0, 0.0
+        self.now, self.high, self.validating = epoch, 0, 0.0
         self.clock = time.perf_counter()
 
     def test_begin(self) -> None:
@@ -79,28 +87,35 @@ class Follower:
         timed = {"epoch_time": seconds} | ({"steps_per_second": steps / training} if steps and training > 0 else {})
         if self.options["log_every_epoch"]:
             self.run.log_metrics({**found, **timed, **(self._rates(epoch, found) or {})}, step=epoch)
-        if self.checkpoints is not None:
-            self.checkpoints.epoch_end(epoch, self.done, found)
+        if self.checkpoints is not None and not self.waits:
+            self.checkpoints.keep(epoch, self.done, found)
 
     @guarded("reading the learning rate")
     def _rates(self, epoch: int, found: Mapping[str, float]) -> dict[str, float]:
+        if self.steady and self.rates:
+            return self.rates
         if self.optimizers is None:
             self.optimizers = rates.at_work(rates.optimizers_of(self.model))
         told = "learning_rate" in found  # by a callback that sets it
-        return rates.read(self.run, [each for each in self.optimizers if each[0] or not told], epoch)
+        self.rates = rates.read(self.run, [each for each in self.optimizers if each[0] or not told], epoch)
+        self.steady = self.steady and len(self.rates) == len(self.optimizers)
+        return self.rates
 
     def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
-        """Record the metrics so far, at the steps that are asked for: one of those since the hook before was it.
+        """Record the metrics so far, and checkpoints, at the steps that are asked for.
 
         It may come in any order; what it needs to know is in the number of the batch.
         """
         self.high = max(self.high, batch + 1)
         step = self.done + batch + 1
-        if self.every and step // self.every > (step - self.each) // self.every:
+        if self.checkpoints is not None and self._is_due(step, self.checkpoints.every):
+            self.checkpoints.keep(self.now, step, logs)
+        if self._is_due(step, self.every):
             self.run.log_metrics({f"{key}{self.suffix}": value for key, value in logs.items()}, step=step)
 
-    def test_end(self, logs: Mapping[str, float]) -> None:
-        """Hear nothing: what a validation found comes with its epoch."""
+    def _is_due(self, step: int, every: int | None) -> bool:
+        """Tell if one of the steps since the hook before was wanted."""
+        return every is not None and step // every > (step - self.each) // every
 
     @guarded("recording how the training ended")
     def finish(self) -> None:

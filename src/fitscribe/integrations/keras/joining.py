@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.keras import batches
 
-__all__ = ["Listener", "expected", "follows", "is_legacy", "joins"]
+__all__ = ["Listener", "expected", "follows", "is_legacy", "joined", "joins"]
 
 
-class Listener(Protocol):
-    """What hears of a call as it goes on; a method that is not there hears nothing."""
+class Listener:
+    """What hears of a call as it goes on, in the thread that makes it; of batches maybe in others, out of order."""
 
-    model: Any
-    every: int | None  # train batches between two that `batch_end` hears of; None: it hears of none
+    hears_batches = False  # else `batch_end` is not called
+    waits = False  # Keras goes on with the next batch only when `batch_end` has returned
+    passing: batches.Passing | None = None  # where the first batches are noted, if anywhere
+
+    def __init__(self, model: Any) -> None:
+        """Hear of calls on one model."""
+        self.model = model
+
+    def train_begin(self, params: Mapping[str, Any]) -> None:
+        """Hear that a training begins, with what Keras tells its callbacks of it."""
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Hear that an epoch begins."""
+
+    def epoch_end(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Hear what an epoch came to, its validation included."""
+
+    def batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        """Hear how far a training has come within its epoch."""
+
+    def test_begin(self) -> None:
+        """Hear that an evaluation begins."""
+
+    def test_end(self, logs: Mapping[str, float]) -> None:
+        """Hear what an evaluation found."""
 
 
 _listening: ContextVar[Listener | None] = ContextVar("fitscribe.keras.listening", default=None)
@@ -30,15 +54,17 @@ def follows(listener: Listener, given: Any) -> Iterator[None]:
     token = _listening.set(listener)
     ready = hasattr(given, "callbacks") and hasattr(given, "on_epoch_end")  # a CallbackList of the user's making
     mine = callback(listener) if ready else None
+    before = getattr(given, "_async_train", False)
     if mine is not None:
-        mine.params = given.params
-        given.callbacks.append(mine)
+        joined(given, mine)
     try:
         yield
     finally:
         _listening.reset(token)
         if mine is not None:
             given.callbacks[:] = [each for each in given.callbacks if each is not mine]
+            if before:
+                given._async_train = before
 
 
 @guarded("joining Keras's callbacks")
@@ -47,8 +73,15 @@ def joins(call: Any) -> None:
     made = call.target
     mine = expected(call.argument("model"))
     if mine is not None:
-        mine.params = made.params
-        made.callbacks.append(mine)
+        joined(made, mine)
+
+
+def joined(made: Any, mine: Any) -> None:
+    """Put our callback into a list of Keras 3."""
+    mine.params = made.params
+    made.callbacks.append(mine)
+    if mine.listener.waits and getattr(made, "_async_train", False):
+        made._async_train = False
 
 
 def expected(model: Any) -> Any:
@@ -57,12 +90,14 @@ def expected(model: Any) -> Any:
     if listener is None or model is not listener.model:
         return None
     _listening.set(None)  # one list for each call: another one on the same model is the user's own
+    if listener.passing is not None:
+        batches.watch(listener.passing)
     return callback(listener)
 
 
 def callback(listener: Any) -> Any:
     """Return a callback, of the Keras that the model is of, that tells the listener what it wants to hear."""
-    return _classes("tf_keras" if is_legacy(listener.model) else "keras")[1 if listener.every else 0](listener)
+    return _classes("tf_keras" if is_legacy(listener.model) else "keras")[1 if listener.hears_batches else 0](listener)
 
 
 def is_legacy(model: Any) -> bool:

@@ -17,10 +17,10 @@ UNKEPT = (
 )
 
 
-def log(run: Any, call: Any, data: Any) -> None:
+def log(run: Any, call: Any, data: Any, passing: Any) -> None:
     """Record the model under `model`, by its own description: it is asked for no prediction, and no data are taken.
 
-    What cannot be saved is left out, and a tag says why.
+    `passing` saw what of lazy data the model was given. What cannot be saved is left out, and a tag says why.
     """
     model, options = workers.alone(call.target), call.options
     if model is None:
@@ -32,26 +32,34 @@ def log(run: Any, call: Any, data: Any) -> None:
         if data.sample is not None:
             rows = kerasspecs.rows_of(model, data.sample, examples.ROWS)
     with guarded("describing what the model takes"):
-        signature = kerasspecs.signature_of(model, _told(data, rows)) if options["log_model_signatures"] else None
+        signature = (
+            kerasspecs.signature_of(model, _told(data, rows, passing)) if options["log_model_signatures"] else None
+        )
     if options["log_input_examples"] and rows is None:
         words = "cannot be looked into without taking from it" if data.sample is None else "has parts without names"
         call.warn_once("no input example: a %s " + words, type(data.x).__name__)
-    run.log_model(
-        model,
-        "model",
-        flavor=call.integration.name,
-        model_input=rows,
-        signature=signature or False,
-        input_example=options["log_input_examples"],
-        limit=options["max_model_size"],
-        register_as=options["registered_model_name"] or "",
-        **{name: options[name] for name in FOR_FLAVOR if name in options},
-    )
+    try:
+        run.log_model(
+            model,
+            "model",
+            flavor=call.integration.name,
+            model_input=rows,
+            signature=signature or False,
+            input_example=options["log_input_examples"],
+            limit=options["max_model_size"],
+            register_as=options["registered_model_name"] or "",
+            **{name: options[name] for name in FOR_FLAVOR if name in options},
+        )
+    except BaseException as stopped:
+        run.set_tags({"fitscribe.model": f"left out: {type(stopped).__name__} while it was written"})
+        raise
 
 
-def _told(data: Any, rows: Any) -> Any:
-    """Return what tells of types and shapes: a whole table, the first rows of arrays, or what a dataset says it has."""
+def _told(data: Any, rows: Any, passing: Any) -> Any:
+    """Return what tells of types and shapes: a table, the first rows of arrays, what a dataset says or has given."""
     if rows is not None:
         return data.sample if kinds.kind_of(data.sample) in kerasspecs.TABLES else rows
     spec = getattr(data.x, "element_spec", None)
+    if spec is None:
+        return None if passing is None else passing.told
     return spec[0] if isinstance(spec, tuple) and spec else spec

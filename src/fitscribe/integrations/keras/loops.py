@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.keras import architecture, evaluation, joining, settings
-from fitscribe.integrations.keras.identity import ByIdentity
+from fitscribe.integrations.identity import ByIdentity
+from fitscribe.integrations.keras import architecture, evaluation, joining, settings, tuning
 
 __all__ = ["over", "stepped"]
 
@@ -46,6 +46,8 @@ class Loop:
 def stepped(call: Any) -> Generator[None, Any, None]:
     """Record a call of `train_on_batch` as the next step of its model's run."""
     model = call.target
+    if not tuning.is_recorded(call):
+        return
     loop = _loops.get(model)
     if loop is None or not loop.open:
         loop = _begun(call, model)
@@ -97,7 +99,7 @@ def _names(model: Any, wanted: int) -> list[str]:
 
 
 def _begun(call: Any, model: Any) -> Loop:
-    with call.run(type(model).__name__) as run:
+    with tuning.fitting(call, type(model).__name__) as run:
         ours, call.owned = call.owned is not None, None  # it outlives this call
         loop = Loop(run, ours)
         _loops.put(model, loop)

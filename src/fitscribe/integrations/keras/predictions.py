@@ -9,8 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.identity import ByIdentity
 from fitscribe.integrations.keras import evaluation
-from fitscribe.integrations.keras.identity import ByIdentity
 from fitscribe.integrations.sklearn import predictions
 from fitscribe.integrations.sklearn.evaluation import Evaluation
 from fitscribe.integrations.sklearn.written import Argument, here

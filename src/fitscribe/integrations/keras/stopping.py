@@ -14,8 +14,9 @@ from typing import Any
 
 from fitscribe import guarded
 
-__all__ = ["known", "log_outcome", "log_settings"]
+__all__ = ["known", "leave_rates", "log_outcome", "log_settings"]
 
+SETTERS = ("LambdaCallback", "LearningRateScheduler", "ReduceLROnPlateau")
 MOST = 100  # of the user's checkpoints that are told one by one
 
 # the names of MLflow's TensorFlow flavor for early stopping, ours for the others
@@ -40,11 +41,23 @@ SETTINGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 def known(callbacks: Any) -> list[Any]:
     """Return those of the user's callbacks that are told of, or are of a class below them."""
+    return [each for each in _flat(callbacks) if _kind(each)]
+
+
+def _flat(callbacks: Any) -> list[Any]:
     found = callbacks.callbacks if hasattr(callbacks, "callbacks") else callbacks
     if not isinstance(found, (list, tuple)):
         found = [] if found is None else [found]
-    flat = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
-    return [each for each in flat if _kind(each)]
+    return [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
+
+
+def leave_rates(callbacks: Any) -> bool:
+    """Tell if none of the user's callbacks can set a learning rate: all are Keras's own, and of those that do not."""
+    return all(
+        type(each).__module__.startswith(("keras.src.callbacks", "tf_keras.src.callbacks"))
+        and type(each).__name__ not in SETTERS
+        for each in _flat(callbacks)
+    )
 
 
 def _kind(callback: Any) -> str:

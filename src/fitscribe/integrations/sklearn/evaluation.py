@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from fitscribe import guarded
-from fitscribe.integrations.sklearn.known import Known, weakly
+from fitscribe.integrations.identity import ByIdentity, weakly
 from fitscribe.integrations.sklearn.results import as_json, numbers, plain
 from fitscribe.integrations.sklearn.written import Argument, Call, Place, variable
 from fitscribe.models.kinds import is_lazy
@@ -60,7 +60,7 @@ class Evaluation:
     def __init__(self, run: Any, digest: str | None) -> None:
         """`digest` is that of the training data; None where no datasets are to be recorded."""
         self.run, self.process, self.step = run, os.getpid(), 0
-        self.tables = Known()  # `Data`, by table
+        self.tables: ByIdentity[Data] = ByIdentity()
         self.log_datasets = digest is not None
         self.digests = {digest}
         self.named: dict[str, list[Data]] = {}
@@ -71,7 +71,7 @@ class Evaluation:
 
     def data(self, table: Any, place: Place, argument: Argument) -> Data:
         """Return what is known of a table; the same object is the same data."""
-        found: Data | None = self.tables.get(table)
+        found = self.tables.get(table)
         if found is None:
             found = Data(table, place, argument)
             if found.reference is not None:

@@ -19,7 +19,6 @@ from fitscribe.integrations.sklearn.sheet import by_split, chart, log_mean_and_s
 __all__ = ["FUNCTIONS", "validated"]
 
 TOLD = ("cv", "scoring", "train_sizes", "param_name", "param_range", "n_permutations")  # as `validation.*`
-WIDE = 2000  # columns of a frame, beyond which to tell them one by one takes longer than many a fit
 
 
 def validated(call: Any) -> Generator[None, Any, None]:
@@ -35,7 +34,7 @@ def validated(call: Any) -> Generator[None, Any, None]:
         if inside:
             run.later(partial(params.log_inside, run, inside))
         if call.options["log_datasets"]:
-            _log_dataset(run, call.argument("X"), call.argument("y"))
+            run.log_data(call.argument("X"), call.argument("y"))
         folds = Folds(run, function in FOLDED, callable(call.argument("scoring")))
         try:
             with following(folds):
@@ -94,17 +93,6 @@ def _row(result: Mapping[str, Any]) -> dict[str, float]:
         elif scores is not None:
             found[f"{part}_score"] = float(scores)
     return {**found, **{name: float(result[name]) for name in ("fit_time", "score_time") if name in result}}
-
-
-@guarded("recording the dataset")
-def _log_dataset(run: Any, X: Any, y: Any) -> None:
-    from fitscribe.models import datasets
-
-    if hasattr(X, "columns") and len(X.columns) > WIDE:
-        return
-    facts = datasets.describe(X, y)
-    if facts is not None:
-        run.log_dataset(facts, "train")
 
 
 def _cross_validate(run: Any, folds: Folds, call: Any, result: Any) -> None:

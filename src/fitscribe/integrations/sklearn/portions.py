@@ -15,17 +15,17 @@ from functools import partial
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.identity import ByIdentity
 from fitscribe.integrations.sklearn import params, predictions
 from fitscribe.integrations.sklearn.iterations import attributes
-from fitscribe.integrations.sklearn.known import Known
 
 __all__ = ["begins", "partly"]
 
 WARM = "fitscribe.warm_start"  # the tag that names the run of the fit before, by its `fitscribe.run_key`
 
 
-_portions = Known()
-_fits = Known()
+_portions: ByIdentity[Portions] = ByIdentity()
+_fits: ByIdentity[str] = ByIdentity()
 
 
 class Portions:
@@ -105,7 +105,7 @@ def _failed(portions: Portions, estimator: Any, error: BaseException) -> None:
     portions.run.set_tags({"fitscribe.error": f"{type(error).__name__}: {error}"})
     if portions.calls and isinstance(error, Exception):
         return
-    _portions.forget(estimator)
+    _portions.pop(estimator)
     portions.end("FAILED" if isinstance(error, Exception) else "KILLED")
 
 
@@ -119,7 +119,7 @@ def _rows(X: Any) -> int | None:
 @guarded("looking at earlier fits")
 def begins(run: Any, estimator: Any) -> None:
     """Say that an estimator is fitted anew: its run of `partial_fit` is over, and a warm start names the fit before."""
-    portions = _portions.forget(estimator)
+    portions = _portions.pop(estimator)
     if portions is not None:
         portions.end()
     if attributes(estimator).get("warm_start") is not True:

@@ -11,10 +11,10 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from fitscribe import guarded
+from fitscribe.integrations.identity import ByIdentity
 from fitscribe.integrations.sklearn.evaluation import Data, Evaluation
 from fitscribe.integrations.sklearn.iterations import attributes
 from fitscribe.integrations.sklearn.iterations import learned as trained
-from fitscribe.integrations.sklearn.known import Known
 from fitscribe.integrations.sklearn.written import Argument, here
 from fitscribe.models.kinds import is_array
 
@@ -30,8 +30,8 @@ __all__ = [
     "remember",
 ]
 
-_models = Known()
-_predictions = Known()
+_models: ByIdentity[Evaluation] = ByIdentity()
+_predictions: ByIdentity[Prediction] = ByIdentity()
 
 
 class Prediction(NamedTuple):
@@ -44,13 +44,12 @@ class Prediction(NamedTuple):
 
 def evaluation_of(estimator: Any) -> Evaluation | None:
     """Return what is measured of a fitted model goes to; None for one that was not recorded."""
-    found: Evaluation | None = _models.get(estimator)
-    return found
+    return _models.get(estimator)
 
 
 def forget(estimator: Any) -> None:
     """Say that an estimator is fitted anew: what it says from now on is of another model."""
-    _models.forget(estimator)
+    _models.pop(estimator)
 
 
 @guarded("remembering the model")
@@ -105,7 +104,7 @@ def remember(result: Any, prediction: Prediction) -> None:
         _remember(_predictions, result, prediction)
 
 
-def _remember(known: Known, thing: Any, what: Any) -> None:
+def _remember(known: ByIdentity[Any], thing: Any, what: Any) -> None:
     try:
         known.put(thing, what)
     except TypeError:  # None, one number, or a class with slots alone
@@ -123,7 +122,7 @@ def _remember_below(array: Any, prediction: Prediction, X: Any, estimator: Any) 
 
 def any_lives() -> bool:
     """Say whether there is any prediction to look for."""
-    return bool(_predictions.entries)
+    return len(_predictions) > 0
 
 
 def prediction_in(values: Any) -> tuple[int, Prediction | None]:
@@ -136,7 +135,7 @@ def prediction_in(values: Any) -> tuple[int, Prediction | None]:
 
 
 def _of(value: Any) -> Prediction | None:
-    found: Prediction | None = _predictions.get(value)
+    found = _predictions.get(value)
     if found is None and (base := _below(value)) is not None:
         found = _predictions.get(base)
     return found

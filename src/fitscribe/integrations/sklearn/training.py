@@ -57,7 +57,7 @@ def recorded(call: Any) -> Generator[None, Any, None]:
         predictions.forget(estimator)
         searches = search.is_search(estimator)
         inside = params.log_plain(run, estimator, deep=not searches)
-        digest = _log_dataset(run, data) or "" if options["log_datasets"] else None
+        digest = _log_dataset(run, data) if options["log_datasets"] else None
         inner = search.Searches(run, estimator, options)
         clock = time.perf_counter()
         try:
@@ -104,19 +104,12 @@ class _Data:
         self.wide = kinds.kind_of(self.X) in ("frame", "polars frame", "arrow") and self.X.shape[1] > WIDE
 
 
-@guarded("recording the dataset")
 def _log_dataset(run: Any, data: _Data) -> str:
     """Record the training data, and return its digest, if it has one."""
-    from fitscribe.models import datasets
-
-    if data.wide:
-        run.set_tags({"fitscribe.schema": f"left out: {data.X.shape[1]} columns"})
-    facts = None if data.X is None else datasets.describe(data.X, data.y)
-    if facts is not None:
-        run.log_dataset(facts, "train")
-    elif data.left_out or data.X is not None:
-        run.set_tags({"fitscribe.dataset": f"left out: {data.left_out or type(data.X).__qualname__}"})
-    return facts["digest"] if facts is not None else ""
+    if data.left_out:
+        run.set_tags({"fitscribe.dataset": f"left out: {data.left_out}"})
+        return ""
+    return str(run.log_data(data.X, data.y))
 
 
 @guarded("reading the fitted attributes")

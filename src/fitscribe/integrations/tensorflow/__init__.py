@@ -31,6 +31,7 @@ OPTIONS = {
     "checkpoint_mode": "min",
     "checkpoint_save_best_only": True,
     "checkpoint_save_weights_only": False,
+    "checkpoint_save_freq": "epoch",
     "registered_model_name": None,
     "max_model_size": 500_000_000,
 }
@@ -41,10 +42,10 @@ integration = Integration(
     also=("tensorflow-cpu", "tensorflow-macos", "tensorflow-rocm", "intel-tensorflow", "tf-nightly", "tf-nightly-cpu"),
     tested="<2.22",
     options=OPTIONS,
-    not_built={"checkpoint_save_freq": "epoch"},
 )
 
-for _option in ("log_every_n_steps", "checkpoint_mode", "registered_model_name", "max_model_size"):
+_SHARED = ("log_every_n_steps", "checkpoint_mode", "checkpoint_save_freq", "registered_model_name", "max_model_size")
+for _option in _SHARED:
     integration.check(_option)(keras.checks[_option])
 
 
@@ -99,6 +100,14 @@ def _set_params(call: Any) -> Generator[None, Any, None]:
 
     yield
     joining.joins(call)
+
+
+@integration.around("keras.src.backend.tensorflow.trainer:TFEpochIterator.__init__", nested=True)
+def _epoch_iterator(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.keras import batches
+
+    yield
+    batches.made(call.target)
 
 
 @integration.around("tf_keras.src.callbacks:CallbackList.__init__", nested=True)

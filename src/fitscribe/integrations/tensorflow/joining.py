@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.keras.joining import expected
+from fitscribe.integrations.keras.joining import expected, joined
 
 __all__ = ["goes_in", "joins"]
 
@@ -16,8 +16,7 @@ def joins(call: Any) -> None:
     made = call.target
     mine = expected(made._model)  # not `model`: on JAX to ask for that brings the state back from the device
     if mine is not None:
-        mine.params = made.params
-        made.callbacks.append(mine)
+        joined(made, mine)
 
 
 @guarded("joining Keras's callbacks")

@@ -69,8 +69,7 @@ def entered(call: Any) -> Generator[None, Any, None]:
     """
     place = _places.get(call.target._writer)
     if place is not None and place.read is not None:
-        handle = fitscribe.active_run()
-        place.read.into(handle.run if handle is not None else place.training.own(call))
+        place.read.into(_users_run(call) or place.training.own(call))
     yield
 
 
@@ -80,10 +79,15 @@ def written(call: Any) -> Generator[None, Any, None]:
     if writer is None or _deaf.get() or not call.options["log_summaries"]:
         return
     place = _places.get(writer) or _known(writer, "")
-    handle = fitscribe.active_run()
-    run = handle.run if handle is not None else place.training.own(call)
+    run = _users_run(call) or place.training.own(call)
     yield
     _record(call, place, run)
+
+
+def _users_run(call: Any) -> Any:
+    """Return the run that is active, unless nothing may be added to it; None where there is none."""
+    handle = fitscribe.active_run()
+    return None if handle is None or call.options["exclusive"] else handle.run
 
 
 @functools.cache
