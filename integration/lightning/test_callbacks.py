@@ -16,6 +16,7 @@ fit = {"max_epochs": 6, "num_sanity_val_steps": 0}
 
 
 def test_early_stopping_of_lightning_pytorch_is_told_with_the_best_epoch(autolog, recorder):
+    """W-07, W-08: it was ignored, and told of no best epoch, a stopped epoch of 0 and the wrong sign."""
     stop = pl.callbacks.EarlyStopping("val_loss", patience=2, min_delta=0.01, mode="min")
     toys.trainer(callbacks=[stop], **fit).fit(toys.Scripted(), toys.loader(), toys.loader())
     run = recorder.run()
@@ -32,6 +33,7 @@ def test_early_stopping_of_lightning_pytorch_is_told_with_the_best_epoch(autolog
 
 
 def test_the_restored_epoch_is_that_of_the_best_checkpoint(autolog, recorder, tmp_path):
+    """W-08: it was the stopped epoch less the patience."""
     stop = pl.callbacks.EarlyStopping("val_loss", patience=1, min_delta=1.0)
     keep = pl.callbacks.ModelCheckpoint(tmp_path, monitor="val_loss")
     trainer = toys.trainer(callbacks=[stop, keep], enable_checkpointing=True, **fit)
@@ -42,6 +44,7 @@ def test_the_restored_epoch_is_that_of_the_best_checkpoint(autolog, recorder, tm
 
 
 def test_every_checkpoint_is_told_by_path_score_and_hash_and_none_is_copied(autolog, recorder, tmp_path):
+    """W-48: checkpoints were uploaded within the training, unasked."""
     low = pl.callbacks.ModelCheckpoint(tmp_path / "low", monitor="val_loss", save_top_k=2, save_last=True)
     high = pl.callbacks.ModelCheckpoint(tmp_path / "high", monitor="train_loss", mode="max")
     trainer = toys.trainer(callbacks=[low, high], enable_checkpointing=True, **fit)

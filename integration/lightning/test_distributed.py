@@ -51,8 +51,9 @@ def trained(file, endpoint, **more: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_fork"])
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn", "ddp_notebook"])
 def test_two_ranks_without_a_guard_make_one_run_and_one_model(tmp_path, strategy):
+    """W-05: they made two runs and two models, or a stray run."""
     body = f"""
         if __name__ == "__main__":
             stop = toys.pl.callbacks.EarlyStopping("val_loss", patience=1)
@@ -68,7 +69,8 @@ def test_two_ranks_without_a_guard_make_one_run_and_one_model(tmp_path, strategy
         assert run.status == "FINISHED"
         for key in ("train_loss", "val_loss", "learning_rate"):
             assert [step for _, _, step in run.points[key]] == [0, 1, 2], key
-        told = {"world_size": "2", "strategy": strategy, "optimizer_name": "Adam", "patience": "1"}
+        named = "ddp_fork" if strategy == "ddp_notebook" else strategy  # another name of it
+        told = {"world_size": "2", "strategy": named, "optimizer_name": "Adam", "patience": "1"}
         assert {key: run.params.get(key) for key in told} == told
         assert run.points["stopped_epoch"][0][0] == 2
         assert run.points["best_epoch"][0][0] == 1
@@ -77,6 +79,23 @@ def test_two_ranks_without_a_guard_make_one_run_and_one_model(tmp_path, strategy
         assert len(models) == 1
         descriptions = [text for path, text in endpoint.ledger.artifacts.items() if path.endswith("/MLmodel")]
         assert b"signature" in descriptions[0]
+
+
+def test_two_ranks_with_a_logger_of_ours_make_one_run_with_each_value_once(tmp_path):
+    body = """
+        if __name__ == "__main__":
+            logger = fitscribe.lightning.FitscribeLogger()
+            given = dict(devices=2, strategy="ddp_spawn", logger=logger, log_every_n_steps=2)
+            trainer = toys.trainer(**given, max_epochs=2, num_sanity_val_steps=0)
+            trainer.fit(toys.Classifier(), toys.loader(), toys.loader())
+    """
+    with Endpoint() as endpoint:
+        trained(script(tmp_path, body), endpoint, URI_OF_OTHERS=endpoint.uri)  # it is a child that has the values
+        (run,) = endpoint.ledger.runs.values()
+        assert run.status == "FINISHED"
+        assert [step for _, _, step in run.points["train_loss_step"]] == [1, 3]
+        assert [step for _, _, step in run.points["val_loss"]] == [1, 3]
+        assert run.params["optimizer_name"] == "Adam"
 
 
 SLURM = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}

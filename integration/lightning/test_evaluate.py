@@ -24,6 +24,7 @@ def test_a_test_after_the_fit_is_in_the_models_run(autolog, recorder):
 
 
 def test_a_test_alone_has_a_run_of_its_own_and_a_prediction_none(autolog, recorder):
+    """W-51."""
     toys.trainer().predict(toys.Classifier(), toys.loader())
     toys.trainer().validate(toys.Classifier(), toys.loader(), verbose=False)
     toys.trainer().test(toys.Classifier(), [toys.loader(), toys.loader(32)], verbose=False)
@@ -34,6 +35,7 @@ def test_a_test_alone_has_a_run_of_its_own_and_a_prediction_none(autolog, record
 
 
 def test_what_fabric_logs_goes_to_the_users_run(autolog, recorder):
+    """W-51."""
     from lightning.fabric import Fabric
 
     from fitscribe.current import entered

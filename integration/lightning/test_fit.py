@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
+import traceback
 
 import lightning.pytorch as pl
 import pytest
@@ -14,6 +16,7 @@ from integration.lightning import toys
 
 
 def test_a_fit_is_one_run_with_its_settings_and_every_value_by_epoch(autolog, recorder):
+    """W-11, W-51, W-55: one name of a metric cost all the others; schedulers and the model's class were not told."""
     model = toys.Classifier()
     toys.trainer(gradient_clip_val=0.7).fit(model, toys.loader(), toys.loader())
     run = recorder.run("Classifier")
@@ -122,6 +125,7 @@ def test_a_hyper_parameter_whose_name_is_taken_has_a_name_of_its_own(autolog, re
 
 
 def test_two_fits_of_one_trainer_are_two_runs_each_with_its_own_values(autolog, recorder):
+    """W-06: the second run was empty, and its metrics stood in the first one."""
     trainer, model = toys.trainer(max_epochs=1), toys.Classifier()
     trainer.fit(model, toys.loader())
     trainer.fit_loop.max_epochs = 3
@@ -133,6 +137,7 @@ def test_two_fits_of_one_trainer_are_two_runs_each_with_its_own_values(autolog, 
 
 
 def test_a_fit_in_the_users_run_writes_there_and_a_second_one_to_a_child(autolog, recorder):
+    """W-02: the params of the first fit stood beside metrics of the second."""
     with fitscribe.unwatched():
         toys.trainer(max_epochs=1).fit(toys.Classifier(), toys.loader())
     assert recorder.runs() == []
@@ -153,6 +158,7 @@ def test_a_fit_in_the_users_run_writes_there_and_a_second_one_to_a_child(autolog
     ("error", "status"), [(ValueError("too bad"), "FAILED"), (KeyboardInterrupt(), "KILLED")], ids=["error", "Ctrl-C"]
 )
 def test_a_training_that_breaks_off_keeps_every_finished_epoch(autolog, recorder, error, status):
+    """W-23, W-24: the last epochs were lost, and the model was pending for ever."""
     trainer = toys.trainer(max_epochs=5)
     callbacks, before = trainer.callbacks, list(trainer.callbacks)
     with pytest.raises(SystemExit if status == "KILLED" else ValueError, match=r"1|too bad"):
@@ -232,7 +238,32 @@ def test_the_model_is_kept_with_what_it_takes_and_loads_again(autolog, recorder)
     assert recorder.tags(run)["fitscribe.model_epoch"] == "0"
 
 
+def test_fits_in_threads_have_runs_of_their_own(autolog, recorder):
+    """W-01: of eight runs three were empty."""
+
+    def fit(lr):
+        toys.trainer(max_epochs=2).fit(toys.Classifier(lr=lr), toys.loader())
+
+    threads = [threading.Thread(target=fit, args=(lr,)) for lr in (0.125, 0.25)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    runs = recorder.runs()
+    assert sorted(recorder.params(run)["lr"] for run in runs) == ["0.125", "0.25"]
+    assert [len(recorder.history(run, "train_loss")) for run in runs] == [2, 2]
+
+
+def test_a_users_error_names_no_line_of_ours(autolog, recorder):
+    """W-36: each watched call put four to six frames of MLflow into the traceback."""
+    with pytest.raises(ArithmeticError) as raised:
+        toys.trainer(max_epochs=4).fit(toys.Interrupted(ArithmeticError("mine")), toys.loader())
+    frames = [each.filename for each in traceback.extract_tb(raised.value.__traceback__)]
+    assert not [each for each in frames if "fitscribe" in each and "integration/" not in each]
+
+
 def test_a_model_that_cannot_be_pickled_costs_only_itself(autolog, recorder):
+    """W-09: it cost the run its metrics."""
     autolog(log_models=True)
     model = toys.Classifier()
     model.door = (each for each in ())
@@ -263,6 +294,7 @@ def test_our_callback_can_be_sent_to_another_process_and_holds_no_state():
 
 
 def test_the_data_of_a_fit_are_an_input_of_its_run(autolog, recorder):
+    """W-15: `log_datasets=True` recorded none."""
     toys.trainer(max_epochs=1).fit(toys.Classifier(), toys.loader(), toys.loader(32))
     found = [each for each in recorder.said if type(each).__name__ == "DatasetUsed"]
     assert [each.context for each in found] == ["train", "eval"]

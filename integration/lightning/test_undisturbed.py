@@ -50,6 +50,7 @@ def test_values_by_step_wait_only_at_the_steps_that_are_asked_for(autolog, recor
 
 
 def test_nothing_is_said_and_nothing_in_the_process_is_set(autolog, recorder, capfd):
+    """W-34, W-37: the root logger had a handler more, and a variable named a folder that was gone."""
     root, environment = list(logging.getLogger().handlers), dict(os.environ)
     torch_state = torch.is_grad_enabled(), torch.get_default_dtype()
     toys.trainer(max_epochs=1).fit(toys.Classifier(), toys.loader(), toys.loader())

@@ -64,6 +64,7 @@ def names() -> dict[str, object]:
         "scale": torch.amp.GradScaler.scale,
         "clip_grad_norm_": (clip, [cell.cell_contents for cell in clip.__closure__]),
         "iter": torch.utils.data.DataLoader.__iter__,
+        "next": torch.utils.data.dataloader._BaseDataLoaderIter.__next__,
         "save": torch.save,
         "load": torch.load,
         "module": {name: vars(torch.nn.Module)[name] for name in ("__call__", "__setattr__", "forward")},

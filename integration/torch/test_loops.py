@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import traceback
 
 import pytest
 import torch
@@ -313,6 +314,35 @@ def test_in_a_users_run_a_loop_is_told_there(recorder, autolog):
     assert [recorder.metrics(run)["steps"] for run in recorder.runs()] == [5, 5]
 
 
+def test_of_two_loops_in_a_users_run_the_second_one_has_a_child(recorder, autolog):
+    """W-02: what the second training says must not stand beside the first one's params."""
+    mine = Run.start("mine", by_user=True)
+    with entered(mine):
+        for lr in (0.1, 0.2):
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+            trained(model, optimizer)
+    mine.end()
+    del optimizer
+    gc.collect()
+    first, second = recorder.runs()
+    assert second.parent == first.run
+    assert [recorder.params(run)["lr"] for run in (first, second)] == ["0.1", "0.2"]
+    assert [len(recorder.history(run, "loss")) for run in (first, second)] == [5, 5]
+
+
+@pytest.mark.parametrize("steps", [5, 113], ids=["at a step that is heard", "at one that is not"])
+def test_an_error_in_backward_names_no_line_of_ours(recorder, autolog, steps):
+    """W-36."""
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trained(model, optimizer, steps)
+    with pytest.raises(RuntimeError) as raised:
+        torch.zeros(1).backward()
+    frames = [each.filename for each in traceback.extract_tb(raised.value.__traceback__)]
+    assert not [each for each in frames if "fitscribe" in each and "integration/" not in each]
+
+
 def test_what_calls_backward_for_other_ends_is_no_training(recorder, autolog):
     x = torch.randn(3, requires_grad=True)
     model = Net()
@@ -330,15 +360,102 @@ def test_nothing_is_recorded_of_unwatched_loops(recorder, autolog):
     assert recorder.runs() == []
 
 
-def test_long_loops_are_told_every_tenth_step_and_to_the_last_one(recorder, autolog):
+def test_long_loops_are_told_every_tenth_step(recorder, autolog):
     model, losses = nn.Linear(4, 2), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     trained(model, optimizer, 123, losses)
     del optimizer
     gc.collect()
-    history = recorder.history(recorder.run(), "loss")
-    assert [step for step, _ in history] == [*range(1, 101), 110, 120, 123]
+    run = recorder.run()
+    history = recorder.history(run, "loss")
+    assert [step for step, _ in history] == [*range(1, 101), 110, 120]
     assert values(history) == pytest.approx([losses[step - 1] for step, _ in history])
+    assert recorder.metrics(run)["steps"] == 123
+
+
+def test_a_loop_after_a_long_one_that_is_still_held_is_a_run_of_its_own(recorder, autolog):
+    first, second = (torch.optim.SGD(nn.Linear(4, 2).parameters(), lr=lr) for lr in (0.1, 0.2))
+    for optimizer in (first, second):
+        model = nn.Linear(4, 2)
+        optimizer.param_groups[0]["params"] = list(model.parameters())
+        trained(model, optimizer, 113)
+    runs = recorder.runs()
+    assert [recorder.params(run)["lr"] for run in runs] == ["0.1", "0.2"]
+    steps = [step for step, _ in recorder.history(runs[1], "loss")]
+    assert steps == [*range(2, 101), 110]  # nobody listened at its first step
+    assert [recorder.status(run) for run in runs] == ["FINISHED", "RUNNING"]
+
+
+@pytest.mark.parametrize("where", ["backward", "step"])
+def test_a_loop_that_breaks_off_where_we_see_it_has_failed_though_its_error_is_caught(recorder, autolog, where):
+    class Bad(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise ArithmeticError("mine")
+
+    class Failing(torch.optim.SGD):
+        def step(self, closure=None):
+            if self.fails:
+                raise ArithmeticError("mine")
+            return super().step(closure)
+
+    def train():
+        model = Net()
+        optimizer = Failing(model.parameters(), lr=0.1)
+        optimizer.fails = False
+        trained(model, optimizer)
+        optimizer.fails = True
+        Bad.apply(model(data()[0])).sum().backward() if where == "backward" else trained(model, optimizer)
+
+    with pytest.raises(ArithmeticError, match="mine"):
+        train()
+    gc.collect()
+    run = recorder.run()
+    assert recorder.status(run) == "FAILED"
+    assert recorder.metrics(run)["steps"] == 5
+
+
+def test_an_error_that_a_loop_gets_over_is_no_failure(recorder, autolog):
+    def train():
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        trained(model, optimizer)
+        with pytest.raises(RuntimeError):
+            torch.zeros(1).backward()
+        trained(model, optimizer)
+
+    train()
+    gc.collect()
+    assert recorder.status(recorder.run()) == "FINISHED"
+
+
+def test_what_the_user_logs_in_a_loop_goes_to_its_run(recorder, autolog):
+    def train(lr):
+        model = Net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        for epoch in range(3):
+            trained(model, optimizer, 4)
+            fitscribe.log_metric("accuracy", lr, step=epoch)
+        fitscribe.log_params({"device": "mine", "note": lr})
+
+    train(0.1)
+    gc.collect()
+    fitscribe.log_metric("test_accuracy", 0.5)  # its loop is over
+    train(0.2)
+    gc.collect()
+    runs = recorder.runs()
+    assert [recorder.history(run, "accuracy") for run in runs] == [
+        [(0, 0.1), (1, 0.1), (2, 0.1)],
+        [(0, 0.2), (1, 0.2), (2, 0.2)],
+    ]
+    assert ["test_accuracy" in recorder.metrics(run) for run in runs] == [True, False]
+    assert [recorder.params(run)["note"] for run in runs] == ["0.1", "0.2"]
+    assert recorder.tags(runs[0])["fitscribe.drift.device"] == "mine"
+    assert [recorder.status(run) for run in runs] == ["FINISHED", "FINISHED"]
 
 
 def test_steps_are_told_as_often_as_asked_for(recorder, autolog):

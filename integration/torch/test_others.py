@@ -70,6 +70,7 @@ def test_what_is_compiled_has_the_same_graphs_and_breaks(recorder, autolog, whol
 
 
 def test_threads_that_train_at_the_same_time_have_runs_of_their_own(recorder, autolog):
+    """W-01: most of such runs were empty."""
     barrier = threading.Barrier(2)
 
     def train(lr):
@@ -90,6 +91,7 @@ def test_threads_that_train_at_the_same_time_have_runs_of_their_own(recorder, au
     assert [len(recorder.history(run, "loss")) for run in recorder.runs()] == [6, 6]
 
 
+@pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed here")
 def test_a_keras_fit_on_torch_is_told_by_keras_alone(tmp_path):
     code = """
 import fitscribe
@@ -148,6 +150,44 @@ dist.destroy_process_group()
     assert run.data.metrics["steps"] == 5
     wanted = {"model_wrapper": "DistributedDataParallel", "world_size": "2", "backend": "gloo"}
     assert wanted.items() <= run.data.params.items()
+
+
+SHARDED = ["FullyShardedDataParallel"]
+if tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 7):  # before, fully_shard was for GPUs alone
+    SHARDED.append("FSDPModule")
+
+
+@pytest.mark.parametrize("kind", SHARDED)
+def test_of_a_sharded_model_one_run_tells_the_whole(tmp_path, kind):
+    script = tmp_path / "train.py"
+    script.write_text("""
+import fitscribe
+fitscribe.pytorch.autolog(log_gradient_norm=True)
+import sys, torch, torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel
+dist.init_process_group("gloo")
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 1))
+if sys.argv[1] == "FSDPModule":
+    from torch.distributed.fsdp import fully_shard
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+else:
+    model = FullyShardedDataParallel(model, device_id=torch.device("cpu"))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+with fitscribe.pytorch.watch(model, optimizer, log_models=True):
+    for _ in range(5):
+        optimizer.zero_grad()
+        model(torch.randn(8, 4)).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+dist.destroy_process_group()
+""")
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script), kind]
+    [run] = ran(launcher, tmp_path, OMP_NUM_THREADS="1")
+    assert (run.info.status, run.data.metrics["steps"]) == ("FINISHED", 5)
+    wanted = {"total_params": "49", "model_class": "torch.nn.modules.container.Sequential", "model_wrapper": kind}
+    assert wanted.items() <= run.data.params.items()
+    assert "each rank has a part" in run.data.tags["fitscribe.model"]
 
 
 def test_a_script_with_torch_alone_is_recorded_and_fails_as_it_does(tmp_path):

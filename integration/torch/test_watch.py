@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -56,6 +59,47 @@ def test_optimizers_named_together_share_a_run_however_they_step(recorder, autol
     run = recorder.run()
     assert recorder.params(run)["model_class"].count("torch.nn") == 2
     assert (recorder.metrics(run)["steps_1"], recorder.metrics(run)["steps_2"]) == (150, 4)
+
+
+def test_a_model_is_recorded_as_it_is_when_its_training_ends(recorder, autolog, tmp_path):
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with fitscribe.pytorch.watch(model, optimizer, log_models=True):
+        train(model, optimizer)
+    trained = model.weight.detach().clone()
+    train(model, optimizer)
+    files = recorder.artifacts(recorder.runs()[0])
+    (tmp_path / "model.pth").write_bytes(files["model/data/model.pth"])
+    assert torch.equal(torch.load(tmp_path / "model.pth", weights_only=False).weight, trained)
+    assert not [path for path in recorder.artifacts(recorder.runs()[1]) if path.startswith("model/")]
+
+
+def test_a_model_whose_training_is_let_go_is_recorded_and_one_whose_training_failed_is_not(recorder, autolog):
+    def run(fails):
+        model, critic = nn.Linear(4, 2), nn.Bilinear(2, 2, 1)
+        optimizer = torch.optim.SGD([*model.parameters(), *critic.parameters()], lr=0.1)
+        watched = fitscribe.pytorch.watch([model, critic], optimizer, log_models=True)
+        train(model, optimizer)
+        if fails:
+            watched.end("FAILED")
+
+    run(False)
+    run(True)
+    gc.collect()
+    first, second = (recorder.artifacts(run) for run in recorder.runs())
+    assert {"model_Linear/data/model.pth", "model_Bilinear/data/model.pth"} <= set(first)
+    assert not [path for path in second if path.endswith("model.pth")]
+
+
+def test_a_model_that_was_watched_and_never_trained_is_not_kept_alive(recorder, autolog):
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    fitscribe.pytorch.watch(model, optimizer, log_models=True)
+    known = weakref.ref(model)
+    del model, optimizer
+    gc.collect()
+    assert known() is None
+    assert recorder.runs() == []
 
 
 def test_what_is_no_module_or_no_optimizer_is_refused_in_plain_words(recorder, autolog):

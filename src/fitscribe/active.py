@@ -126,18 +126,26 @@ class ActiveRun:
         return value
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record params as text; the same value again is fine. `ParamConflict`: one has another value already."""
+        """Record params as text; the same value again is fine. `ParamConflict`: one has another value already.
+
+        In a run that autologging began, that one is kept as the tag `fitscribe.drift.<key>`: a training does not break
+        off for what we wrote first.
+        """
         fresh: dict[str, str] = {}
+        drift: dict[str, str] = {}
         for key, value in checks.mapping(params, "params").items():
             words = text(value)
             known = self.run.params.get(checks.key(key, "param"))
-            if known is not None and known != words:
+            if known is not None and known != words and not self.run.by_user:
+                drift[f"fitscribe.drift.{key}"] = words
+            elif known is not None and known != words:
                 raise ParamConflict(
                     f"the param {key!r} of this run is {shortened(known, 200)!r} and cannot become "
                     f"{shortened(words, 200)!r}: a param is written once; use a tag, a metric with steps, or a new run"
                 )
             if known is None:
                 fresh[key] = words
+        self.set_tags(drift)
         if not fresh:
             return
         self.run.params.update(fresh)

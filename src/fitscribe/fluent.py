@@ -138,9 +138,9 @@ def _address(experiment_id: str | None) -> tuple[str, str, str]:
 
 
 def active_run() -> ActiveRun | None:
-    """Return the current run of this thread or task, or None."""
-    run = current.current()
-    return None if run is None else handle_of(run)
+    """Return the run that is written to in this thread or task, or None: the current one, or that of a loop."""
+    run = current.spoken_to()
+    return None if run is None or run.ended is not None else handle_of(run)
 
 
 def end_run(status: str = "FINISHED") -> None:
@@ -148,7 +148,7 @@ def end_run(status: str = "FINISHED") -> None:
     if status not in get_args(Status):
         raise MisuseError(f"a run ends as {', '.join(get_args(Status)[2:])}, not as {status!r}")
     the_delivery()
-    run = current.current()
+    run = current.spoken_to()
     if run is not None:
         handle_of(run).end(status)  # type: ignore[arg-type]
 
@@ -165,7 +165,7 @@ def by_id_or_current(run_id: str | None = None) -> ActiveRun:
     """Return the run to write to: the one named, the current one, or a new one."""
     if run_id is not None:
         return handle_of(attaching.by_id(run_id))
-    run = current.current()
+    run = current.spoken_to()
     if run is None:
         run = the_delivery().late()
     if run is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -9,10 +10,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from fitscribe import fluent
+from fitscribe import attaching, fluent
 from fitscribe.active import ActiveRun, handle_of
+from fitscribe.current import current
 from fitscribe.delivery import the_delivery
 from fitscribe.guard import guarded, warn_once
+from fitscribe.records import Status
 from fitscribe.run import Run, outlet, status_of
 
 __all__ = ["logger_class"]
@@ -48,6 +51,7 @@ class Told:
 
     `log_model`: False, True (checkpoints when the training ends) or "all" (each as it is written). With autologging
     on, both write to one run: the values come from this logger, by Lightning's steps, and all else from autologging.
+    That run is this logger's where it was told anything of it, and then every fit goes there.
     """
 
     def __init__(
@@ -68,25 +72,60 @@ class Told:
         self._log_model, self.run_id = log_model, run_id
         self._handle: ActiveRun | None = None
         self._own = False
+        self._elsewhere = ""  # the endpoint's id of the run, in a process that trains for the one that has it
+        self._status: Status | None = None  # how the training ended, while autologging has still something to say
+        self._held = self._joined = False
         self._written: dict[str, Path] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the run out: another process has a logger, not the run."""
-        return {**vars(self), "_handle": None, "_own": False}
+        """Leave the run out but for its id: another process has a logger, not the run."""
+        there = ""
+        with guarded("sending the logger's run to another process"):
+            if self._handle is not None and self._handle.run.ended is None:
+                there = self._handle.info.run_id
+        return {**vars(self), "_handle": None, "_own": False, "_held": False, "_elsewhere": there}
 
     def opened(self) -> ActiveRun:
         """Return the run; a training after the end of one goes on in the same."""
-        if self._handle is None or self._handle.run.ended is not None:
-            current = None if self.run_id else fluent.active_run()
-            self._own = current is None
-            self._handle = self._begun() if current is None else current
+        if self._handle is not None and (self._joined or self._handle.run.ended is None):
+            return self._handle
+        if self._elsewhere:
+            self._own, self._handle = False, handle_of(attaching.by_id(self._elsewhere))
+            return self._handle
+        if self._own and self._handle is not None:
+            self.run_id = self.run_id or self._handle.info.run_id
+        above = None if self.run_id else current()
+        self._own = above is None
+        self._handle = self._begun() if above is None else handle_of(above)
         return self._handle
+
+    # what autologging says to it
+
+    @property
+    def told(self) -> bool:
+        """True where the user told anything of the run, or it has begun already."""
+        given = self._experiment or self._run_name or self._uri or self._tags or self.run_id
+        return _is_rank_zero() and (bool(given) or (self._own and self._handle is not None))
+
+    def hold(self) -> None:
+        """Leave the run open at the end of the training that begins, until `let_go`."""
+        self._held, self._joined, self._status = True, False, None
+
+    def let_go(self, status: Status) -> None:
+        """End the run now, if it is this logger's own: as the trainer said, else with this status."""
+        self._held = False
+        if self._own and self._handle is not None:
+            self._handle.end(self._status or status)
+
+    def join(self, run: Run) -> None:
+        """Write to a run of autologging, which may have ended; it is not this logger's to end."""
+        self._handle, self._own, self._joined = handle_of(run), False, True
 
     def _begun(self) -> ActiveRun:
         the_delivery()
         known = outlet().address()
         if self.run_id:
-            return fluent.start_run(run_id=self.run_id, tags=self._tags)
+            return fluent.start_run(run_id=self.run_id, tags=self._tags, nested=True)
         address = (self._uri or known[0], self._experiment or known[1], "" if self._experiment else known[2])
         run = Run.start(self._run_name or "", tags=self._tags, by_user=True, address=address)
         return handle_of(run).enter()
@@ -94,7 +133,7 @@ class Told:
     @property
     def name(self) -> str:
         """The experiment's name, for the folder of checkpoints."""
-        return self._experiment or "fitscribe"
+        return re.sub(r"[^\w.-]+", "_", self._experiment or "").strip("_") or "fitscribe"
 
     @property
     def version(self) -> str | None:
@@ -109,7 +148,7 @@ class Told:
     @guarded("logging hyper-parameters")
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
         """Record hyper-parameters as params, nested ones by path; one that has another value is left as it is."""
-        if _is_rank_zero():
+        if _is_rank_zero() and params is not None:
             self.opened().run.log_params(_flat(params))
 
     @guarded("logging metrics")
@@ -134,7 +173,8 @@ class Told:
             self._keep()
 
     def _keep(self) -> None:
-        for name, path in self._written.items():
+        written, self._written = self._written, {}
+        for name, path in written.items():
             if path.is_file():
                 self.opened().run.log_checkpoint(path, f"checkpoints/{name}")
 
@@ -144,11 +184,9 @@ class Told:
         if self._handle is None or self._handle.run.ended is not None:
             return
         self._keep()
-        if not self._own:
-            return
-        error = sys.exc_info()[1]
-        self._handle.end("FINISHED" if status in ("success", "finished") else _ended(error))
-        self.run_id = self.run_id or self._handle.info.run_id
+        self._status = "FINISHED" if status in ("success", "finished") else _ended(sys.exc_info()[1])
+        if not self._held:
+            self.let_go(self._status)
 
     def log_image(self, *_: Any, **__: Any) -> None:
         """Say where images go."""

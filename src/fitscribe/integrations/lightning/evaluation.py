@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import fitscribe
 from fitscribe import guarded
-from fitscribe.integrations.lightning import settings, values
+from fitscribe.integrations.lightning import loggers, settings, values
 
 __all__ = ["predicted", "recorded", "remember"]
 
@@ -35,13 +35,14 @@ def recorded(call: Any, what: str) -> Generator[None, Any, None]:
     model, trainer = _model(call), call.target
     known = _trained.get(model) if model is not None else None
     if known is not None:
-        yield
         run, epoch = known
+        loggers.join(trainer, run)
+        yield
         _log(run, trainer, epoch, what)
         return
     name = type(model).__name__ if model is not None else type(trainer).__name__
     tags = {"mlflow.autologging": "pytorch", "Mode": MODE[what]}
-    with call.run(f"{name}.{what}", tags) as run:
+    with loggers.held(trainer), call.run(f"{name}.{what}", tags) as run:
         settings.log_call(run, call)
         yield
         _log(run, trainer, 0, what)
@@ -52,7 +53,8 @@ def _log(run: Any, trainer: Any, epoch: int, what: str) -> None:
         return
     found = values.floats(values.computed(trainer))
     if found:
-        run.log_metrics(found, step=epoch)
+        if not loggers.ours(trainer):  # those have recorded them
+            run.log_metrics(found, step=epoch)
         run.set_tags({"Mode": MODE[what]})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import fitscribe
 from fitscribe import guarded
-from fitscribe.integrations.lightning import values
+from fitscribe.integrations.lightning import loggers, values
 
 __all__ = ["logged"]
 
@@ -15,7 +15,7 @@ __all__ = ["logged"]
 def logged(call: Any) -> Generator[None, Any, None]:
     """Record the values at their step; a loop without a run of the user's has nobody to say when it begins or ends."""
     fabric = call.target
-    if not fabric.is_global_zero or any(type(each).__name__ == "FitscribeLogger" for each in fabric.loggers):
+    if not fabric.is_global_zero or loggers.ours(fabric):
         return
     with guarded("recording what Fabric logs"):
         if fitscribe.active_run() is not None:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.lightning import evaluation, joining, keeping, settings, tuning
+from fitscribe.integrations.lightning import evaluation, joining, keeping, loggers, settings, tuning
 from fitscribe.integrations.lightning.follower import Follower
 
 __all__ = ["TAGS", "recorded"]
@@ -19,13 +19,15 @@ def recorded(call: Any) -> Generator[None, Any, None]:
     """Record a call of `fit`; one that a tuner makes to try something has no run of its own."""
     trainer, options = call.target, call.options
     model = settings.module_of(call.argument("model"))
-    with call.run(type(model).__name__, TAGS) as run:
+    with loggers.held(trainer), call.run(type(model).__name__, TAGS) as run:
         if trainer.fast_dev_run:
             run.set_tags({"fitscribe.fast_dev_run": "true"})
         settings.log_call(run, call)
         tuning.log_found(run, trainer)
         follower = Follower(run, dict(options), call.warn_once)
         joined = joining.Joined(trainer, follower)
+        if joined.folder:
+            loggers.opened(trainer)
         clock = time.perf_counter()
         try:
             yield

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.lightning import architecture, checkpoints, deciding, inputs, rates, settings, values
+from fitscribe.integrations.lightning import (
+    architecture,
+    checkpoints,
+    deciding,
+    inputs,
+    loggers,
+    rates,
+    settings,
+    values,
+)
 
 __all__ = ["Follower"]
 
@@ -22,7 +31,7 @@ class Follower:
         often = options["checkpoint_save_freq"] if options["checkpoint"] else None
         self.kept_every = often if isinstance(often, int) else None
         self.hears_batches = bool(self.every or self.kept_every)
-        self.wait = 0  # batches until the next that is of interest
+        self.wait = 0  # batches until the next that is of interest: who calls `batch_end` counts them down
         self.seen = values.Seen()
         self.by_step: set[str] = set()  # keys that have a value for each step asked for
         self.epoch: int | None = None  # that ended last
@@ -41,7 +50,7 @@ class Follower:
     def train_start(self, trainer: Any, module: Any) -> None:
         """Record what the trainer knows only now: optimizers, schedulers, devices, the data and the built model."""
         self.step = trainer.global_step
-        self.listens = settings.has_our_logger(trainer)  # that one records the values, at its own steps
+        self.listens = bool(loggers.ours(trainer))  # that one records the values, at its own steps
         settings.log_training(self.run, trainer, module)
         architecture.log(self.run, module)
         inputs.log(self.run, trainer, self.options["log_datasets"])
@@ -67,9 +76,6 @@ class Follower:
 
     def batch_end(self, trainer: Any) -> None:
         """Record what the batch logged by step, if the optimizer took a step and that one is asked for."""
-        if self.wait > 1:  # the trainer's count takes longer to ask for than all the rest
-            self.wait -= 1
-            return
         before, self.step = self.step, trainer.global_step
         if self.every and self.step // self.every > before // self.every and not self.listens:
             found = values.of_batch(trainer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fitscribe import guarded
+from fitscribe.integrations.torch.inputs import in_memory
 from fitscribe.models import datasets
 
 __all__ = ["log"]
@@ -47,10 +48,7 @@ def _log_one(run: Any, loader: Any, stage: str, as_dataset: bool) -> None:
 
 def _describe(run: Any, data: Any, context: str) -> None:
     """Tell of tensors in memory alone: anything else would have to be read, which may cost as much as to train."""
-    tensors = getattr(data, "tensors", None)
-    if not isinstance(tensors, (list, tuple)) or any(each.device.type != "cpu" for each in tensors):
-        return
-    arrays = [each.detach().numpy() for each in tensors]
-    facts = datasets.describe(arrays[0], arrays[1] if len(arrays) > 1 else None)
+    arrays = in_memory(data)
+    facts = datasets.describe(arrays[0], arrays[1] if len(arrays) > 1 else None) if arrays else None
     if facts is not None:
         run.log_dataset(facts, context)

@@ -8,7 +8,7 @@ from typing import Any
 
 from fitscribe import guarded
 
-__all__ = ["has_our_logger", "log_call", "log_training", "module_of"]
+__all__ = ["log_call", "log_training", "module_of"]
 
 OF_TRAINER = (
     "min_epochs",
@@ -35,11 +35,6 @@ PLAIN = (str, int, float, bool, type(None))
 def module_of(model: Any) -> Any:
     """Return the user's module, also where it was compiled."""
     return getattr(model, "_orig_mod", model)
-
-
-def has_our_logger(trainer: Any) -> bool:
-    """Tell if the user gave the trainer a `FitscribeLogger`, which records the values itself."""
-    return any(type(each).__name__ == "FitscribeLogger" for each in trainer.loggers)
 
 
 def log_call(run: Any, call: Any) -> None:

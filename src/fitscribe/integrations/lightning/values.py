@@ -64,5 +64,5 @@ def floats(found: Mapping[str, Any]) -> dict[str, float]:
 def _together(tensors: Iterable[Any]) -> list[float]:
     import torch
 
-    flat = [each.detach().reshape(()) for each in tensors]
-    return [float(each) for each in (torch.stack(flat) if len(flat) > 1 else flat[0].reshape(1)).tolist()]
+    flat = [each.detach() if not each.dim() else each.detach().reshape(()) for each in tensors]
+    return [float(each) for each in (torch.stack(flat).tolist() if len(flat) > 1 else [flat[0].item()])]

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import Any
 
 from fitscribe import Integration
+from fitscribe.integrations.torch.here import wanted
 
 __all__ = ["OPTIONS", "integration"]
 
@@ -25,11 +26,11 @@ OPTIONS = {
 class Loops(Integration):
     """The integration, and the one word that it has beside its options."""
 
-    def watch(self, model: Any, optimizer: Any, run_name: str) -> Any:
+    def watch(self, model: Any, optimizer: Any, run_name: str, log_models: bool) -> Any:
         """Begin a training of modules and optimizers that the user named. `MisuseError`: they are none."""
         from fitscribe.integrations.torch import watching
 
-        return watching.watch(model, optimizer, run_name)
+        return watching.watch(model, optimizer, run_name, log_models)
 
 
 integration = Loops("torch", requires="torch>=2.6", tested="<2.16", options=OPTIONS)
@@ -41,21 +42,21 @@ def _every_n_step(value: Any) -> str:
     return "" if fits else "is neither a number of steps from 1 nor None"
 
 
-@integration.around("torch.autograd:backward")
+@integration.around("torch.autograd:backward", when=wanted)
 def _backward(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import backward
 
     return backward.followed(call)
 
 
-@integration.around("torch.amp.grad_scaler:GradScaler.scale")
+@integration.around("torch.amp.grad_scaler:GradScaler.scale", when=wanted)
 def _scale(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import backward
 
     return backward.scaled(call)
 
 
-@integration.around("torch.nn.utils.clip_grad:clip_grad_norm_>func")
+@integration.around("torch.nn.utils.clip_grad:clip_grad_norm_>func", when=wanted)
 def _clip_grad_norm(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import backward
 
@@ -79,22 +80,32 @@ def _optimize(call: Any) -> Generator[None, Any, None]:
     yield
 
 
-@integration.around("torch.utils.tensorboard.writer:FileWriter.add_summary")
 def _add_summary(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import boards
 
     return boards.added(call)
 
 
-@integration.around("torch.utils.tensorboard.writer:SummaryWriter.add_scalars")
 def _add_scalars(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import boards
 
     return boards.scalars(call)
 
 
-@integration.around("torch.utils.tensorboard.writer:SummaryWriter.add_hparams")
 def _add_hparams(call: Any) -> Generator[None, Any, None]:
     from fitscribe.integrations.torch import boards
 
     return boards.hparams(call)
+
+
+def _close(call: Any) -> Generator[None, Any, None]:
+    from fitscribe.integrations.torch import boards
+
+    return boards.closed(call)
+
+
+for _package in ("torch.utils.tensorboard", "tensorboardX"):  # the second one needs no TensorBoard
+    integration.around(f"{_package}.writer:FileWriter.add_summary")(_add_summary)
+    integration.around(f"{_package}.writer:FileWriter.close")(_close)
+    integration.around(f"{_package}.writer:SummaryWriter.add_scalars")(_add_scalars)
+    integration.around(f"{_package}.writer:SummaryWriter.add_hparams")(_add_hparams)

@@ -21,16 +21,25 @@ def followed(call: Any) -> Generator[None, Any, None]:
     place = here()
     if place.backward:
         return
-    steps.watch(call.integration)
-    compiling.unseen(call.integration)
+    if place.ready is not call.integration.patches:
+        steps.watch(call.integration)
+        compiling.unseen(call.integration)
+        place.ready = call.integration.patches
     for training in list(place.trainings):
         training.begin(call)
     value = _value(call, place)
     _note(place, value)
     before = [(each, each.touched()) for training in place.trainings for each in training.followed]
-    place.backward = True
+    place.backward, going = True, [each for each in place.trainings if each.open]
     try:
         yield
+    except BaseException as error:
+        for training in going if len(going) == 1 else ():  # of several, nobody knows whose it was
+            training.broken = "FAILED" if isinstance(error, Exception) else "KILLED"
+        raise
+    else:
+        for training in going:
+            training.broken = ""
     finally:
         place.backward = False
         for each, state in before:

@@ -12,7 +12,7 @@ from fitscribe.integrations.torch.here import here
 from fitscribe.integrations.torch.readings import number_of, taken
 from fitscribe.integrations.torch.records import Record, milliseconds
 
-__all__ = ["added", "hparams", "scalars"]
+__all__ = ["added", "closed", "hparams", "scalars"]
 
 _writers: weakref.WeakKeyDictionary[Any, tuple[Record, str]] = weakref.WeakKeyDictionary()
 
@@ -53,6 +53,14 @@ def hparams(call: Any) -> Generator[None, Any, None]:
         record.run.log_params(call.argument("hparam_dict"))
         found = {key: taken(value) for key, value in call.argument("metric_dict").items()}
         record.say({key: number_of(v) for key, v in found.items() if v is not None}, step, milliseconds())
+
+
+def closed(call: Any) -> Generator[None, Any, None]:
+    """Let go of a writer that is closed; tensorboardX keeps its writers alive."""
+    yield
+    known = _writers.pop(call.target, None)
+    if known is not None:
+        known[0].leave(id(call.target))
 
 
 def _record(call: Any, writer: Any) -> tuple[Record, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from fitscribe import guarded
 from fitscribe.integrations.torch.here import Here, here
+from fitscribe.integrations.torch.inputs import FirstBatch
 
 __all__ = ["Pass", "begun", "current"]
 
@@ -34,12 +35,19 @@ def facts_of(loader: Any) -> dict[str, Any]:
     return facts
 
 
+def _weakly(data: Any) -> Callable[[], Any]:
+    """Hold data weakly; what cannot be held so, such as a list, is not looked at."""
+    return weakref.ref(data) if type(data).__weakrefoffset__ else lambda: None
+
+
 class Pass:
     """One pass of a DataLoader; it is over when nobody holds its iterator any more."""
 
     def __init__(self, loader: Any, iterator: Any) -> None:
         """Hold neither of them."""
         self.facts = facts_of(loader)
+        self.data = _weakly(loader.dataset)
+        self.batch: dict[str, Any] = {}  # types and shapes of its first batch, where somebody looked
         self.iterator = weakref.ref(iterator, self._gone)
         self.began = time.perf_counter()
         self.ended: float | None = None
@@ -69,8 +77,19 @@ def begun(call: Any) -> Generator[None, Any, None]:
             if each.iterator() is result and each.ended is None:  # persistent workers: it is used again
                 each.ended = time.perf_counter()
         place.passes = [each for each in place.passes if each.ended is None]
-        place.passes.append(Pass(call.target, result))
+        passing = Pass(call.target, result)
+        place.passes.append(passing)
+        if all(training.record is None for training in place.trainings):
+            _look(call.integration, passing, result)
         place.passed += 1
+
+
+def _look(integration: Any, passing: Pass, iterator: Any) -> None:
+    """Look at the first batch of a pass that a training may begin with."""
+    if any(isinstance(each, FirstBatch) and each.there for each in integration.patches):
+        return
+    integration.patches[:] = [each for each in integration.patches if not isinstance(each, FirstBatch)]
+    integration.patches.append(FirstBatch(passing, iterator))
 
 
 def current(place: Here) -> Pass | None:

@@ -25,8 +25,6 @@ class Followed:
         self.state: tuple[int, int] | None = None  # of the probe's gradient, after the last backward
         self.parts: list[Number | None] = []  # losses whose gradients it steps on
         self.steps = 0
-        self.last: float | None = None  # the loss of the last step, where it is known already
-        self.said = 0  # the step that was recorded last
         self.rates: dict[str, Any] = {}  # as they were recorded last
         self.suffix = ""
 
@@ -67,5 +65,4 @@ class Followed:
             )
             self.state = self.touched()
         known = tuple(each for each in parts if each is not None)
-        self.last = sum(known) if known and all(isinstance(each, float) for each in known) else None  # type: ignore[arg-type]
         return known if known and len(known) == len(parts) else None

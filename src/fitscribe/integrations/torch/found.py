@@ -12,14 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Around", "look"]
+__all__ = ["SHARDED", "Around", "look"]
 
 WRAPPERS = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
-    "FullyShardedDataParallel": "module",
+    "FullyShardedDataParallel": "_fsdp_wrapped_module",
     "OptimizedModule": "_orig_mod",
 }
+
+SHARDED = ("FullyShardedDataParallel", "FSDPModule")  # of which each rank has a part
 
 
 class Around:
@@ -39,7 +41,7 @@ class Around:
                 self._owners[id(weight)] = module
         self._labels = {id(each): _label(self.smallest(each)) for each in optimizers}
         self.models: list[Any] = []
-        self.name = "torch"
+        self.name, self.blind = "torch", False  # no model was found
 
     def label(self, optimizer: Any) -> str:
         """Return the class of the smallest module that holds an optimizer's weights, or ""."""
@@ -115,7 +117,8 @@ def look(optimizers: list[Any], models: list[Any]) -> Around:
         inner, wrappers = unwrapped(each)
         made.models.append(inner)
         made.wrappers += wrappers
-    made.name = ", ".join(type(each).__name__ for each in made.models[:3]) or "torch"
+    made.blind = not found
+    made.name = ", ".join(kind_of(each).__name__ for each in made.models[:3]) or "torch"
     return made
 
 
@@ -128,7 +131,19 @@ def unwrapped(module: Any) -> tuple[Any, list[str]]:
             break
         wrappers.append(name)
         module = inner
-    return module, wrappers
+    return module, [*wrappers, *([] if kind_of(module) is type(module) else ["FSDPModule"])]
+
+
+def kind_of(module: Any) -> type:
+    """Return the user's class of a module: `fully_shard` gives it one that is made of it and FSDPModule."""
+    line: list[type] = list(type(module).__mro__)
+    return line[2] if line[1].__name__ == "FSDPModule" else line[0]
+
+
+def size_of(weight: Any) -> int:
+    """Return how many numbers a weight has, on all ranks together."""
+    whole = getattr(weight, "_unpadded_unsharded_size", None)
+    return int(weight.numel() if whole is None else whole.numel())
 
 
 def modules_of(module: Any) -> Iterator[Any]:
@@ -157,7 +172,7 @@ def _held(module: Any, name: str) -> list[Any]:
 
 
 def _label(module: Any) -> str:
-    return "" if module is None else type(module).__name__
+    return "" if module is None else kind_of(module).__name__
 
 
 def _family(kind: type) -> Iterator[type]:

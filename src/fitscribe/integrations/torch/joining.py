@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from typing import Any
 
@@ -21,11 +20,11 @@ def followed(optimizer: Any, place: Here) -> Followed | None:
     """Return what is known of an optimizer that has just stepped; None where it has no loss of ours."""
     known = _followed.get(optimizer)
     losses = [] if place.stepped else place.losses
-    if known is not None and known.training.open and known.training.process == os.getpid():
+    if known is not None and known.training.open and known.training.process == place.process:
         if not known.steps:  # a watched one
             known.parts = losses[:] if len(losses) == 1 else []
         return known
-    if not place.losses:
+    if not place.losses and not place.unheard:
         return None
     training = _of_same_loop(optimizer, place)
     if training is None:
@@ -60,11 +59,12 @@ def _added(training: Training, optimizer: Any) -> Followed:
     return made
 
 
-def together(optimizers: list[Any], models: list[Any], name: str, place: Here) -> Training:
-    """Begin a training of optimizers that the user named; what they were in before is over."""
+def together(optimizers: list[Any], models: list[Any], name: str, place: Here, keep: bool = False) -> Training:
+    """Begin a training of optimizers that the user named; what they were in before is over. `keep`: the models, too."""
     for optimizer in optimizers:
         over(optimizer)
     training = Training(watched=True, name=name, models=models)
+    training.kept = models if keep else []
     for optimizer in optimizers:
         _added(training, optimizer)
     place.trainings = [each for each in place.trainings if each.open] + [training]

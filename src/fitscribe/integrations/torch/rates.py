@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fitscribe.integrations.torch.readings import Number, taken
+from fitscribe.integrations.torch.readings import Number, is_shared, taken
 
 __all__ = ["changed", "gradient_norm"]
 
@@ -28,10 +28,10 @@ def changed(optimizer: Any, known: dict[str, Any]) -> dict[str, Number]:
 
 
 def gradient_norm(optimizer: Any) -> Number | None:
-    """Return the norm of all gradients together; None where they are still scaled, or there are none."""
+    """Return the norm of all gradients together; None where they are still scaled, or sharded, or there are none."""
     import torch
 
     gradients = [each.grad for group in optimizer.param_groups for each in group["params"] if each.grad is not None]
-    if not gradients or getattr(optimizer, "grad_scale", None) is not None:
+    if not gradients or getattr(optimizer, "grad_scale", None) is not None or any(map(is_shared, gradients)):
         return None
     return taken(torch.nn.utils.get_total_norm(gradients))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["Number", "Reading", "number_of", "ready", "taken"]
+__all__ = ["Number", "Reading", "is_shared", "number_of", "ready", "taken"]
 
 
 class Reading:
@@ -46,13 +46,18 @@ def taken(thing: Any) -> Number | None:
     """Return a number to be read later, of a tensor with one element; None for what is no such thing."""
     if isinstance(thing, (int, float)):
         return float(thing)
-    if getattr(thing, "numel", None) is None or thing.numel() != 1 or thing.is_complex():
+    if getattr(thing, "numel", None) is None or thing.numel() != 1 or thing.is_complex() or is_shared(thing):
         return None
     if thing.device.type == "cpu":
         return float(thing.item())
     if thing.device.type == "meta" or _captured(thing):
         return None
     return Reading(thing.detach())
+
+
+def is_shared(tensor: Any) -> bool:
+    """True for one that several ranks have together (a DTensor): to read it takes all of them, and one alone hangs."""
+    return hasattr(tensor, "full_tensor")
 
 
 def _captured(tensor: Any) -> bool:

@@ -22,7 +22,7 @@ class Record:
         """Take the user's active run, or begin one that outlives the call."""
         with call.run(name) as run:
             self.run = run
-            self.ours, call.owned = call.owned is not None, None
+            self.ours = call.keep()
         self.process = os.getpid()
         self.writers: set[int] = set()
         self.trained = False  # a training writes to it

@@ -5,41 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from fitscribe import guarded
-from fitscribe.integrations.torch import epochs, found, graphs
+from fitscribe.integrations.torch import epochs, found, graphs, inputs
 from fitscribe.integrations.torch.here import Here
 
-__all__ = ["log", "log_optimizer"]
+__all__ = ["log", "log_model", "log_models", "log_optimizer"]
 
 SUMMARY = 100_000  # characters of a model's summary
 PLAIN = (bool, int, float, str, type(None))
 
 
-def log(run: Any, around: found.Around, place: Here, loss: Any) -> None:
-    """Record what is known when the run begins, with a `backward` of this loss."""
-    with guarded("reading the model"):
-        run.log_params(_model(around))
-        if around.models:
-            run.log_text("\n".join(repr(each) for each in around.models)[:SUMMARY] + "\n", "model_summary.txt")
+def log(run: Any, around: found.Around, place: Here, call: Any) -> None:
+    """Record what is known when the run begins, with this call of `backward`."""
+    log_model(run, around)
     with guarded("reading the DataLoader"):
         passing = epochs.current(place)
         if passing is not None:
             run.log_params(passing.facts)
+            if call.options["log_datasets"]:
+                inputs.log(run, passing)
     with guarded("reading mixed precision"):
-        run.log_params({key: value for key, value in graphs.told(loss).items() if value} | _scaler(around))
+        told = graphs.told(call.argument("tensors"))
+        run.log_params({key: value for key, value in told.items() if value} | _scaler(around))
     with guarded("reading what was clipped"):
         run.log_params(place.clipping)
-    with guarded("reading where it runs"):
-        run.log_params(_surroundings(around))
     place.clipping = {}
+
+
+@guarded("reading the model")
+def log_model(run: Any, around: found.Around) -> None:
+    """Record what the model is, and where it runs."""
+    run.log_params(_model(around))
+    run.log_params(_surroundings(around))
+    if around.models:
+        run.log_text("\n".join(repr(each) for each in around.models)[:SUMMARY] + "\n", "model_summary.txt")
 
 
 def _model(around: found.Around) -> dict[str, Any]:
     if not around.models:
         return {}
-    kinds = [f"{type(each).__module__}.{type(each).__qualname__}" for each in around.models]
+    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in map(found.kind_of, around.models)]
     weights = {id(weight): weight for each in around.models for weight in found.weights_of(each)}.values()
-    trained = sum(each.numel() for each in weights if each.requires_grad)
-    total = sum(each.numel() for each in weights)
+    trained = sum(found.size_of(each) for each in weights if each.requires_grad)
+    total = sum(found.size_of(each) for each in weights)
     facts: dict[str, Any] = {
         "model_class": ", ".join(kinds),
         "total_params": total,
@@ -83,11 +90,23 @@ def log_optimizer(run: Any, around: found.Around, optimizer: Any, suffix: str) -
         return
     run.log_params({key + suffix: value for key, value in _optimizer(optimizer).items()})
     if suffix:
-        trained = sum(each.numel() for group in optimizer.param_groups for each in group["params"])
+        trained = sum(found.size_of(each) for group in optimizer.param_groups for each in group["params"])
         run.log_params({f"model_class{suffix}": around.label(optimizer), f"trainable_params{suffix}": trained})
     there = [each for ref in around.schedulers if (each := ref()) is not None]
     mine = [each for each in there if getattr(each, "optimizer", None) is optimizer]
     run.log_params({key + suffix: value for key, value in _schedulers(mine).items()})
+
+
+@guarded("recording the model")
+def log_models(run: Any, models: list[Any]) -> None:
+    """Record models as they are, each under its class if there are several; what no single rank has is left out."""
+    if any(set(found.unwrapped(each)[1]) & set(found.SHARDED) for each in models):
+        run.set_tags({"fitscribe.model": "left out: it is sharded, and each rank has a part"})
+        return
+    names = [type(each).__name__ for each in models]
+    for place, each in enumerate(models):
+        own = names[place] if names.count(names[place]) == 1 else str(place + 1)
+        run.log_model(each, "model" if len(models) == 1 else f"model_{own}", flavor="pytorch", signature=False)
 
 
 def _optimizer(optimizer: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from fitscribe import guarded
+from fitscribe import guarded, unwatched
 from fitscribe.integrations.torch import joining
-from fitscribe.integrations.torch.here import Here, busy, here
+from fitscribe.integrations.torch.here import Here, here, turns
 
 __all__ = ["enter", "stepped", "watch"]
 
@@ -32,6 +32,7 @@ class Hooks:
         """Take the hooks away."""
         for handle in self.handles:
             handle.remove()
+        turns[0] += 1
 
 
 def watch(integration: Any) -> None:
@@ -40,31 +41,34 @@ def watch(integration: Any) -> None:
         integration.patches.append(Hooks())
 
 
-@guarded("following an optimizer")
 def enter(optimizer: Any) -> None:
-    """Note that a step begins."""
+    """Note that a step begins; at each step, so nothing in it can fail."""
     place = here()
-    if any(each() is optimizer for each in place.inside):  # the step before was left by an error
+    step = weakref.ref(optimizer)
+    if step in place.inside:  # the step before was left by an error, or this is its super().step()
         place.inside.clear()
-    place.inside.append(weakref.ref(optimizer))
-    place.evaluated = False
+    place.inside.append(step)
+    place.entered, place.evaluated = True, False
 
 
-@guarded("recording a step")
 def stepped(optimizer: Any) -> None:
     """Record a step that was taken."""
-    place = here()
-    outermost = _leave(place, optimizer)
-    if place.backward or not outermost or busy():
-        return  # an optimizer within the backward or within another one; or a framework's fit
-    followed = joining.followed(optimizer, place)
-    place.stepped = True
-    if followed is not None:
-        followed.training.stepped(followed, optimizer, place)
-    place.norm = None
+    with guarded("recording a step"):
+        place = here()
+        outermost = _leave(place, optimizer)
+        if place.backward or not outermost or unwatched.here():
+            return  # an optimizer within the backward or within another one; or a framework's fit
+        followed = joining.followed(optimizer, place)
+        place.stepped = True
+        if followed is not None:
+            followed.training.stepped(followed, optimizer, place)
+        place.norm, place.unheard = None, False
+        place.idle, place.turn = followed is not None and all(each.idle for each in place.trainings), turns[0]
 
 
 def _leave(place: Here, optimizer: Any) -> bool:
-    while place.inside and place.inside.pop()() is not optimizer:
-        pass
-    return not place.inside
+    """Return True at the end of a step that lies in no other, once for each; our hooks may come in its midst."""
+    found = not place.entered
+    while place.inside and not found:
+        found = place.inside.pop()() is optimizer
+    return found and not place.inside

@@ -35,7 +35,7 @@ class Watched:
             self.end("FAILED" if isinstance(error, Exception) else "KILLED")
 
 
-def watch(model: Any, optimizer: Any, name: str = "") -> Watched:
+def watch(model: Any, optimizer: Any, name: str = "", keep: bool = False) -> Watched:
     """Begin a training of one or several modules by one or several optimizers. `MisuseError`: they are none."""
     import torch
 
@@ -50,7 +50,7 @@ def watch(model: Any, optimizer: Any, name: str = "") -> Watched:
             raise MisuseError(f"watch takes an optimizer, or a list of them, and this is a {type(each).__name__}")
     if not inner:
         raise MisuseError("watch takes at least one optimizer; this is an empty list")
-    return Watched(joining.together(inner, models, name, here()))
+    return Watched(joining.together(inner, models, name, here(), keep))
 
 
 def _inmost(optimizer: Any) -> Any:
