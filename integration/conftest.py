@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from fitscribe import config, guard
+from fitscribe.testing import isolation
+from fitscribe.testing.isolation import apart
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests and benchmarks share server.py
 
 from integration.server import Server
+
+collect_ignore = [] if find_spec("keras_tuner") else ["keras_tuner"]  # it is installed on one Python alone
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it, and all they start
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -47,24 +50,15 @@ def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch) -> Iterator[None]:
+def alone() -> Iterator[None]:
     """No FITSCRIBE_* or MLFLOW_* variable is set, and no setting is left over."""
-    for name in list(os.environ):
-        if name.startswith(("FITSCRIBE_", "MLFLOW_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    config._given.clear()
-    config.configure()
-    guard._said.clear()
-    yield
-    config._given.clear()
-    config.configure()
+    with apart(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield
 
 
 @pytest.fixture(autouse=True)
-def nothing_swallowed(request, caplog) -> Iterator[None]:
+def nothing_swallowed(request) -> Iterator[None]:
     """Raise what `guarded` logged: an error of ours can hide from users, never from a test."""
-    yield
-    swallowed = [record for record in caplog.get_records("call") if record.name == "fitscribe" and record.exc_info]
-    if swallowed and not request.node.get_closest_marker("swallows"):
-        raise swallowed[0].exc_info[1]
+    with isolation.nothing_swallowed(request.node.get_closest_marker("swallows") is not None):
+        yield

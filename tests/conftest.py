@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fitscribe import config, discovery, guard, run
+from fitscribe import discovery, run
+from fitscribe.testing import isolation
+from fitscribe.testing.isolation import apart
 from fitscribe.testing.recorder import Recorder
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it, and all they start
@@ -28,31 +30,21 @@ def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch) -> Iterator[None]:
     """Work in an empty folder, with no FITSCRIBE_* or MLFLOW_* variable set."""
-    for name in list(os.environ):
-        if name.startswith(("FITSCRIBE_", "MLFLOW_", "SLURM_", "OMPI_", "PMI_", "RANK", "LOCAL_RANK")):
-            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    config._given.clear()
-    config.configure()
-    guard._said.clear()
-    yield
-    discovery.disable()
-    config._given.clear()
-    config.configure()
-    ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("fitscribe")]
+    with apart():
+        yield
+        discovery.disable()
+        ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("fitscribe")]
+        left = [each.name or each.id for each in run.opened.values() if each.process == os.getpid()]
     assert not ours, "a finder of ours was left on sys.meta_path"
-    left = [each.name or each.id for each in run.opened.values() if each.process == os.getpid()]
-    run.opened.clear()
     assert not left, f"runs were left open: {left}"
 
 
 @pytest.fixture(autouse=True)
-def nothing_swallowed(request, caplog) -> Iterator[None]:
+def nothing_swallowed(request) -> Iterator[None]:
     """Raise what `guarded` logged: an error of ours can hide from users, never from a test."""
-    yield
-    swallowed = [record for record in caplog.get_records("call") if record.name == "fitscribe" and record.exc_info]
-    if swallowed and not request.node.get_closest_marker("swallows"):
-        raise swallowed[0].exc_info[1]
+    with isolation.nothing_swallowed(request.node.get_closest_marker("swallows") is not None):
+        yield
 
 
 @pytest.fixture

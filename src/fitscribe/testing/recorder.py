@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from fitscribe import afterwards, records
+from fitscribe import afterwards, delivery, records
 from fitscribe.records import Artifact, Metrics, Params, Record, RunEnded, RunStarted, Tags
 from fitscribe.run import Outlet, connect, opened
 
@@ -24,10 +24,12 @@ class Recorder:
         self.said: list[Record] = []
         self.contents: dict[str, bytes] = {}
         self._before: Outlet | None = None
+        self._open: set[str] = set()
 
     def __enter__(self) -> Recorder:
         self._folder = tempfile.TemporaryDirectory(prefix="fitscribe-recorder-")
-        self._before = connect(self)
+        delivery.connect()  # now and not with the first `autolog()`, which would take our place
+        self._before, self._open = connect(self), set(opened)
         return self
 
     def __exit__(
@@ -35,7 +37,7 @@ class Recorder:
     ) -> None:
         afterwards.drain(30)
         connect(self._before)
-        for run in list(opened.values()):
+        for run in [each for each in opened.values() if each.id not in self._open]:
             run.end()
         self._folder.cleanup()
 

@@ -18,7 +18,7 @@ from fitscribe.errors import TransportError
 from fitscribe.guard import warn_once
 from fitscribe.transport.providers import carried, provided
 
-__all__ = ["headers_for"]
+__all__ = ["described", "headers_for"]
 
 MENDED = 60.0  # seconds until it is looked whether a setting was mended
 ELSEWHERE = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
@@ -30,15 +30,9 @@ def headers_for(uri: str, found: Settings) -> dict[str, str]:
     Records keep tracking URIs without credentials; those of the configured URI count for the same endpoint.
     `TransportError`: what is set cannot be sent.
     """
-    same = _place(found.tracking_uri.rstrip("/")) == _place(uri)
     headers = {"X-MLFLOW-WORKSPACE": found.workspace} if found.workspace else {}
     headers.update(provided(without_credentials(uri)))
-    explicit = (
-        _of_url(uri)
-        or (_of_url(found.tracking_uri) if same else "")
-        or (f"Bearer {found.tracking_token}" if found.tracking_token else "")
-        or _of_user(found)
-    )
+    explicit = _explicit(uri, found)[1]
     names = {name.lower(): name for name in headers}
     if explicit:
         headers.pop(names.get("authorization", ""), None)
@@ -54,6 +48,33 @@ def headers_for(uri: str, found: Settings) -> dict[str, str]:
             )
     _warn_of_others()
     return headers
+
+
+def described(uri: str, found: Settings) -> str:
+    """Say what kind of credential requests to an endpoint carry, where it comes from, and which other headers.
+
+    Nothing of its value. `TransportError`: what is set cannot be sent.
+    """
+    headers = headers_for(uri, found)
+    names = {name.lower(): name for name in headers}
+    credential = headers.pop(names.get("authorization", ""), "")
+    where = _explicit(uri, found)[0] or ("~/.netrc" if credential == _of_netrc(uri) else "an installed package")
+    scheme = credential.partition(" ")[0] if " " in credential else "a credential"
+    others = f"; also the headers {', '.join(sorted(headers))}" if headers else ""
+    return (f"{scheme} from {where}" if credential else "no credentials") + others
+
+
+def _explicit(uri: str, found: Settings) -> tuple[str, str]:
+    """Return where the credential that somebody set stands, and the credential; two empty texts for none."""
+    same = _place(found.tracking_uri.rstrip("/")) == _place(uri)
+    if credential := _of_url(uri) or (_of_url(found.tracking_uri) if same else ""):
+        return "the tracking URI", credential
+    if found.tracking_token:
+        return "MLFLOW_TRACKING_TOKEN", f"Bearer {found.tracking_token}"
+    if credential := _of_user(found):
+        own = found.tracking_username and found.tracking_password
+        return "MLFLOW_TRACKING_USERNAME and _PASSWORD" if own else "~/.mlflow/credentials", credential
+    return "", ""
 
 
 def _place(uri: str) -> str:

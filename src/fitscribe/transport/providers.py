@@ -19,7 +19,9 @@ from fitscribe.errors import MisuseError
 from fitscribe.guard import guarded
 from fitscribe.undivided import undivided
 
-__all__ = ["carried", "provided"]
+__all__ = ["GROUP", "carried", "provided"]
+
+GROUP = "fitscribe.request_headers"
 
 NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
@@ -28,7 +30,7 @@ VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x8
 def provided(uri: str) -> dict[str, str]:
     """Return the headers that installed packages want on requests to `uri`; one that fails is logged and left out."""
     headers: dict[str, str] = {}
-    for point in sorted(importlib.metadata.entry_points(group="fitscribe.request_headers")):
+    for point in sorted(importlib.metadata.entry_points(group=GROUP)):
         with guarded(f"asking the package behind {point.name!r} for request headers"):
             with undivided:
                 provider = point.load()
