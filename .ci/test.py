@@ -32,13 +32,17 @@ REAL = [["-m", "integration.other_servers"], ["-m", "pytest", "integration", *PA
 SHORT = [
     ["-m", "pytest", *PARALLEL, "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
      "integration/sklearn/test_search.py",
-     "integration/sklearn/test_every_estimator.py", "integration/test_examples.py", "integration/test_processes.py"]
+     "integration/sklearn/test_every_estimator.py", "integration/test_examples.py", "integration/test_processes.py",
+     "integration/catboost", "integration/lightgbm", "integration/optuna", "integration/statsmodels/test_fits.py",
+     "integration/xgboost/test_rounds.py"]
 ]  # fmt: skip
 OLDEST = ROOT / ".venv-oldest"
 AGED = [
     ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-e", ".", "-r", "integration/oldest.txt"],
-    ["-m", "pytest", "-q", "-W", "ignore:The distutils package is deprecated", "integration/sklearn/test_versions.py",
-     "integration/sklearn/test_training.py", "integration/sklearn/test_every_estimator.py"],
+    ["-m", "pytest", "-q", "-W", "ignore:The distutils package is deprecated", "-W", "ignore:numpy.ufunc size changed",
+     "integration/sklearn/test_versions.py", "integration/sklearn/test_training.py",
+     "integration/sklearn/test_every_estimator.py", "integration/catboost", "integration/lightgbm",
+     "integration/optuna", "integration/xgboost/test_rounds.py"],
 ]  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from fitscribe.client import Client
 from integration import examples
 
 SHOWN = {
+    "catboost_rounds": ["rounds: 60 and the best once more: True", "chosen by CatBoost: 0.0", "predicted: [1, 0]"],
     "elastic_net": ["params.alpha", "metrics.rmse", "0.05"],
     "grid_search": ["params.kernel", "metrics.mean_test_score", "linear", "rbf"],
     "keras_custom_loop": ["steps: 0 to 19 ['loss', 'mae', 'validation_loss']", "epochs: [0, 1, 2]"],
     "keras_early_stopping": ["the rate falls: True", "stopped early: True", "restored the best: True"],
     "keras_mlp": ["'total_params': '13254'", "epochs: [0, 1, 2, 3, 4]", "good on new texts: True", "'confused.txt'"],
+    "lightgbm_search": ["learning_rate=0.3, num_leaves=8", "feature_importance_gain.png", "loaded: True"],
     "lightning_early_stopping": [
         "the rate falls: True",
         "stopped early: True",
@@ -21,31 +23,42 @@ SHOWN = {
     ],
     "linear_regression": ["training_r2_score = 1.0", "fit_intercept = True", "estimator.html", "truth.txt", "model/"],
     "models_and_registry": ["registered: wine 1 of the run depth 6", "loaded: ['alcohol'", "predicted: [", "served: ["],
+    "optuna_study": ["KILLED", "params.alpha", "progress: 8/8", "the best is marked: True"],
     "pipeline": ["'lr__fit_intercept': 'True'", "'scaler__with_mean': 'True'"],
     "product_loop": ["params.max_depth", "metrics.test_acc", "depth 5, leaf 3"],
     "quickstart": ["GridSearchCV", "C=10, kernel=rbf", "RandomForestClassifier", "cv_results.csv", "best_estimator"],
+    "statsmodels_ols": ["price ~ area + age", "area: 3.1, 95 % of the time in 2.9 to 3.2", "predicted: [403.0]"],
     "torch_gan": ["Generator: lr = 0.002, 120 points, to step 300", "Discriminator: lr = 0.001, 120 points"],
     "torch_loop": ["loss_function = cross_entropy", "clip_grad_norm = 1.0", "learning rates: 8", "epochs = 8"],
     "torchrun_two_processes": ["world_size = 2", "DistributedDataParallel", "last loss below the first: True"],
     "tracking_api": ["'learning_rate': '0.1'", "points: 1000 steps: 0 to 999", "the file may change"],
+    "transformers_trainer": ["lr_scheduler_type = linear", "eval_accuracy: 4 points, to step 80", "reviews: True"],
+    "xgboost_rounds": ["the best round: True", "the last point is the best: True", "weighed: ['age'", "loaded: True"],
 }
 RUNS = {
+    "catboost_rounds": 1,
     "elastic_net": 7,
     "grid_search": 7,
     "keras_custom_loop": 2,
     "keras_early_stopping": 1,
     "keras_mlp": 1,
+    "lightgbm_search": 5,
     "lightning_early_stopping": 1,
     "linear_regression": 1,
     "models_and_registry": 3,
+    "optuna_study": 9,
     "pipeline": 1,
     "product_loop": 12,
     "quickstart": 9,
+    "statsmodels_ols": 3,
     "torch_gan": 1,
     "torch_loop": 1,
     "torchrun_two_processes": 1,
     "tracking_api": 1,
+    "transformers_trainer": 1,
+    "xgboost_rounds": 1,
 }
+ENDS = {"optuna_study": {"FINISHED", "KILLED"}}  # pruned trials
 
 
 def test_every_example_is_known_here():
@@ -61,7 +74,7 @@ def uri(request, tmp_path) -> str:
 
 @pytest.mark.parametrize("name", examples.NAMES)
 def test_an_example_shows_and_records_its_work(name, uri, tmp_path):
-    for framework in ("keras", "lightning", "torch"):
+    for framework in ("keras", "lightning", "torch", "transformers"):
         if name.startswith(framework):
             pytest.importorskip(framework, reason="it is installed on one Python alone")
     client = Client(uri)
@@ -71,7 +84,7 @@ def test_an_example_shows_and_records_its_work(name, uri, tmp_path):
         assert words in shown
     runs = [run for run in every_run(client) if run.info.run_id not in before]
     assert len(runs) == RUNS[name]
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.info.status for run in runs} == ENDS.get(name, {"FINISHED"})
     assert all(run.info.end_time >= run.info.start_time > 0 for run in runs)
     journal = tmp_path / "work" / ".fitscribe" / "journal"
     assert [each.name for each in journal.iterdir()] == [".gitignore"], "all is delivered, nothing is left"

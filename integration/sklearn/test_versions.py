@@ -26,6 +26,7 @@ import fitscribe
 from fitscribe import discovery
 from fitscribe.integrations.sklearn import live
 from fitscribe.integrations.sklearn.candidate import Task
+from fitscribe.versions import Framework
 from integration.sklearn.everything import changed, everything, runs, script
 
 PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "matplotlib", "skops", "msgspec", "SQLAlchemy")
@@ -160,7 +161,7 @@ def test_portions_are_steps(recorder, autolog):
 @pytest.mark.parametrize(("tested", "kept"), [("<99", True), ("<1", False)])
 def test_versions_that_nobody_tried_are_left_out_on_request(recorder, monkeypatch, caplog, tested, kept):
     integration = discovery.integration("sklearn")
-    monkeypatch.setattr(integration, "tested", tested)
+    monkeypatch.setattr(integration, "framework", Framework("sklearn", integration.requires, (), tested))
     fitscribe.sklearn.autolog(disable_for_unsupported_versions=True)
     SVC().fit(X, y)
     fitscribe.sklearn.autolog(disable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitscribe.errors import MissingFile
+from fitscribe.errors import MissingFile, MisuseError
 from fitscribe.guard import guarded, warn_once
 from fitscribe.models import directory, flavors
 from fitscribe.models import trust as trusting
@@ -157,7 +158,9 @@ def looked_at(
         rows = examples.first_rows(data)
         if input_example:
             example = examples.input_example(rows)
-        output = flavors.answers(flavors.flavor(flavor), model, rows, **(options or {})) if signature else None
+        output = None
+        with contextlib.suppress(MisuseError):  # no model of this flavor: who writes it says so
+            output = flavors.answers(flavors.flavor(flavor), model, rows, **(options or {})) if signature else None
         if output is not None:
             found = infer_signature(data, output)
     return found, example

@@ -62,9 +62,10 @@ def autolog(**options: Unpack[Options]) -> None:
     """Record every hand-written training loop of this process from here on, and what Lightning trains.
 
     Of a loop: the loss of every step up to 100, then of every tenth, or of every `log_every_n_step`; the norm of the
-    gradients where it is clipped, and elsewhere with `log_gradient_norm=True`. The other options are Lightning's, see
-    `fitscribe.lightning.autolog`. `Unavailable`: no PyTorch in a version this works with; `MisuseError`: a value that
-    an option cannot take.
+    gradients where it is clipped, and elsewhere with `log_gradient_norm=True`; what is trained on, from its DataLoader.
+    When its model is done nobody tells: `watch(..., log_models=True)` or `log_model` record that. The other options
+    are Lightning's, see `fitscribe.lightning.autolog`. `Unavailable`: no PyTorch in a version this works with;
+    `MisuseError`: a value that an option cannot take.
     """
     given: dict[str, Any] = dict(options)
     autologging.autolog_one("torch", {name: given[name] for name in given if name not in OF_LIGHTNING})
@@ -80,16 +81,17 @@ OF_LIGHTNING = Options.__optional_keys__ - {
 }  # fmt: skip
 
 
-def watch(model: Any, optimizer: Any, *, run_name: str = "") -> Watched:
+def watch(model: Any, optimizer: Any, *, run_name: str = "", log_models: bool = False) -> Watched:
     """Say that a training begins here: of this module (or several), by this optimizer (or several).
 
     Nothing has to be guessed then: they share one run, and no other optimizer is in it. It ends when the optimizers
     are let go of, with `end()` of what is returned, or with its block: `with fitscribe.pytorch.watch(net, adam):`.
+    `log_models=True` records the model as it is at that end, unless that is an error; until then it is kept alive.
     Switches the recording of loops on. `MisuseError`: these are no modules and optimizers.
     """
     autologging.autolog_one("torch", {})
     loops: Any = discovery.integration("torch")
-    watched: Watched = loops.watch(model, optimizer, run_name)
+    watched: Watched = loops.watch(model, optimizer, run_name, log_models)
     return watched
 
 

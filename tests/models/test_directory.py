@@ -150,7 +150,7 @@ def test_model_that_cannot_be_written_leaves_an_empty_folder():
 
 
 def test_unknown_flavor():
-    with pytest.raises(MisuseError, match="there is no flavor 'onnx'; there are keras, lightning, pyfunc"):
+    with pytest.raises(MisuseError, match=r"there is no flavor 'onnx'; there are .*keras, .*pyfunc"):
         directory.save("onnx", 1, "model")
 
 

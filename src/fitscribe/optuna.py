@@ -1,0 +1,7 @@
+"""fitscribe.optuna: autologging of Optuna."""
+
+from __future__ import annotations
+
+from fitscribe import faces
+
+__getattr__, __dir__ = faces.shown(__name__)

@@ -1,0 +1,7 @@
+"""fitscribe.ray: autologging of Ray Tune's experiments."""
+
+from __future__ import annotations
+
+from fitscribe import faces
+
+__getattr__, __dir__ = faces.shown(__name__)
