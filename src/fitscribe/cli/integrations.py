@@ -65,7 +65,7 @@ def _table(found: list[Listed]) -> Table:
         column.no_wrap = True
     table.columns[5].overflow = "fold"
     for each in found:
-        named = "" if each.framework.startswith(each.name) else each.framework
+        named = "" if each.framework.replace("-", "_").startswith(each.name) else each.framework
         ours = each.package == "fitscribe"
         table.add_row(
             Text(each.name, style="bold"),
