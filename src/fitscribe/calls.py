@@ -27,7 +27,9 @@ __all__ = ["Call", "Hook", "StepAside", "busy", "unwatched"]
 
 Hook: TypeAlias = Callable[["Call"], Generator[None, Any, None]]
 
-busy: ContextVar[Call | bool] = ContextVar("fitscribe.busy", default=False)  # the watched call that is under way
+# The watched call that is under way, weakly: work in the background has a copy of the context, and is not to keep what
+# the user has let go of.
+busy: ContextVar[weakref.ref[Call] | bool] = ContextVar("fitscribe.busy", default=False)
 _NOTHING: Any = object()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,8 @@ def observe(
             unseen(error)
             raise
     call = Call(integration, original, args, kwargs)
-    call.inside, call.outer = bool(around), around if isinstance(around, Call) else None
-    token = busy.set(call)
+    call.inside, call.outer = bool(around), None if isinstance(around, bool) else around()
+    token = busy.set(weakref.ref(call))
     hushed = quiet.set(bool(integration.options.get("silent")))
     try:
         running = _first_half(hook, call, args, kwargs)
