@@ -36,6 +36,7 @@ def test_a_figure_of_matplotlib_is_drawn_at_the_call_and_no_state_of_pyplot_chan
     from matplotlib import pyplot
     from matplotlib.figure import Figure
 
+    before = pyplot.get_fignums()
     figure = Figure()
     line = figure.add_subplot().plot([1, 2, 3])[0]
     for path in ("a.png", "b.svg", "c.pdf"):
@@ -43,7 +44,7 @@ def test_a_figure_of_matplotlib_is_drawn_at_the_call_and_no_state_of_pyplot_chan
     line.set_ydata([9, 9, 9])
     found = recorder.artifacts(recorder.run())
     assert [found[path][:4] for path in ("a.png", "b.svg", "c.pdf")] == [b"\x89PNG", b"<?xm", b"%PDF"]
-    assert pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == before
 
 
 def test_a_table_of_pandas_and_one_of_polars_are_tables(run, recorder):

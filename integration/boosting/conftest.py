@@ -1,5 +1,5 @@
 """The scene of every boosting library."""
 
-from integration.boosting.scene import alone, everything, recorder
+from integration.boosting.scene import everything, only, recorder
 
-__all__ = ["alone", "everything", "recorder"]
+__all__ = ["everything", "only", "recorder"]

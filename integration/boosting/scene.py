@@ -37,7 +37,7 @@ def everything(recorder) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def alone(recorder) -> Iterator[Callable[..., None]]:
+def only(recorder) -> Iterator[Callable[..., None]]:
     """Switch one library's autologging on, with options."""
     before = functions()
 

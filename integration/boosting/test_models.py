@@ -196,8 +196,8 @@ def test_missing_files_and_unknown_formats_are_said(tmp_path):
         fitscribe.catboost.load_model(tmp_path / "c")
 
 
-def test_a_model_that_is_too_large_is_left_out(alone, recorder):
-    alone("xgboost", max_model_size=100)
+def test_a_model_that_is_too_large_is_left_out(only, recorder):
+    only("xgboost", max_model_size=100)
     xgboost.train({"nthread": 1}, xgboost.DMatrix(X, y), 2)
     run = recorder.run()
     assert "larger than 0.0001 MB" in recorder.tags(run)["fitscribe.model"]

@@ -103,8 +103,8 @@ def test_with_callbacks_of_the_users_own_the_rounds_come_live(everything):
     assert len(callbacks) == 1
 
 
-def test_live_on_request(alone, recorder):
-    alone("catboost", live=True, log_models=False)
+def test_live_on_request(only, recorder):
+    only("catboost", live=True, log_models=False)
     CatBoostRegressor(iterations=10, metric_period=4, **QUIET).fit(X, y)
     points = [each for each in recorder.said if type(each).__name__ == "Metrics"]
     assert [each.step for each in points] == [0, 4, 8, 9]
@@ -124,8 +124,8 @@ def test_an_error_in_a_callback_is_what_catboost_makes_of_it(everything):
     assert steps(everything, run, "learn-RMSE") == [0, 1]
 
 
-def test_a_training_that_is_interrupted_keeps_its_rounds(alone, recorder, tmp_path):
-    alone("catboost")
+def test_a_training_that_is_interrupted_keeps_its_rounds(only, recorder, tmp_path):
+    only("catboost")
 
     def interrupt():
         file, deadline = tmp_path / "info" / "test_error.tsv", time.monotonic() + 60

@@ -170,8 +170,8 @@ def test_estimators_write_their_rounds_into_the_run_of_the_fit(everything):
     assert len(callbacks) == 1
 
 
-def test_an_estimator_under_lightgbms_autologging_alone_is_one_run_as_well(alone, recorder):
-    alone("lightgbm")
+def test_an_estimator_under_lightgbms_autologging_alone_is_one_run_as_well(only, recorder):
+    only("lightgbm")
     lightgbm.LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(X, y, **validated(X[:50], y[:50]))
     run = recorder.run()
     assert (run.name, recorder.params(run)["objective"]) == ("lightgbm.train", "regression")

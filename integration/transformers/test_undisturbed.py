@@ -116,6 +116,8 @@ from integration.transformers import toys
 trainer = toys.trainer(pathlib.Path("work"), eval_strategy="steps", eval_steps=3, save_strategy="steps", save_steps=6)
 trainer.train()
 trainer.evaluate()
+import torch
+torch.distributed.destroy_process_group()  # or one of its threads may abort a process that ends, without us as well
 """)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FITSCRIBE_", "MLFLOW_"))}
     root = str(Path(__file__).resolve().parents[2])

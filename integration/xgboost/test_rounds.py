@@ -156,9 +156,9 @@ def test_a_call_that_xgboost_refuses_is_refused_as_ever(everything):
         assert str(ours.value) == str(plain.value)
 
 
-def test_a_function_imported_before_is_seen_and_stays_the_same_object(alone, recorder):
+def test_a_function_imported_before_is_seen_and_stays_the_same_object(only, recorder):
     one, _ = matrices()
-    alone("xgboost", log_models=False)
+    only("xgboost", log_models=False)
     assert imported_before is xgboost.train
     imported_before(BINARY, one, 2)
     assert recorder.run().name == "xgboost.train"
@@ -180,8 +180,8 @@ def test_estimators_write_their_rounds_into_the_run_of_the_fit(everything):
     assert model.get_params()["callbacks"] is None
 
 
-def test_an_estimator_under_xgboosts_autologging_alone_is_one_run_as_well(alone, recorder):
-    alone("xgboost")
+def test_an_estimator_under_xgboosts_autologging_alone_is_one_run_as_well(only, recorder):
+    only("xgboost")
     model = xgboost.XGBRegressor(n_estimators=3, n_jobs=1).fit(X, y, eval_set=[(X, y)], verbose=False)
     run = recorder.run()
     assert (run.name, recorder.params(run)["objective"]) == ("xgboost.train", "reg:squarederror")
@@ -263,13 +263,13 @@ def test_a_worker_that_is_not_the_first_records_nothing(everything, monkeypatch)
     assert everything.runs() == []
 
 
-def test_other_boosters_and_kinds_of_importance(alone, recorder):
+def test_other_boosters_and_kinds_of_importance(only, recorder):
     one, _ = matrices()
-    alone("xgboost", importance_types=["gain", "total_cover"])
+    only("xgboost", importance_types=["gain", "total_cover"])
     classes = xgboost.DMatrix(X, X["rooms"])
     xgboost.train({**BINARY, "booster": "dart"}, one, 2)
     xgboost.train({"booster": "gblinear", "objective": "multi:softprob", "num_class": 4, "nthread": 1}, classes, 2)
-    alone("xgboost", importance_types=None)
+    only("xgboost", importance_types=None)
     xgboost.train({"booster": "gblinear", "objective": "multi:softprob", "num_class": 4, "nthread": 1}, classes, 2)
     xgboost.train({**BINARY, "max_depth": 1, "min_child_weight": 1e6}, one, 1)
     dart, linear, weighted, stump = recorder.runs()
@@ -314,8 +314,8 @@ def test_other_labels_are_another_dataset(everything):
     assert first == second != third
 
 
-def test_missing_values_stay_missing_in_the_example(alone, recorder):
-    alone("xgboost", log_input_examples=True, model_format="json")
+def test_missing_values_stay_missing_in_the_example(only, recorder):
+    only("xgboost", log_input_examples=True, model_format="json")
     holes = X.copy()
     holes.loc[0, "a"] = np.nan
     xgboost.train(BINARY, xgboost.DMatrix(holes, y), 2)
@@ -326,16 +326,16 @@ def test_missing_values_stay_missing_in_the_example(alone, recorder):
     assert "model/model.json" in files
 
 
-def test_options_are_checked_at_once(alone):
+def test_options_are_checked_at_once(only):
     with pytest.raises(MisuseError, match="model_format='pickle' is neither 'json' nor 'ubj'"):
-        alone("xgboost", model_format="pickle")
+        only("xgboost", model_format="pickle")
     with pytest.raises(MisuseError, match="has no option 'log_everything'"):
-        alone("xgboost", log_everything=True)
+        only("xgboost", log_everything=True)
 
 
-def test_what_is_switched_off_is_not_there(alone, recorder):
+def test_what_is_switched_off_is_not_there(only, recorder):
     one, other = matrices()
-    alone("xgboost", log_models=False, log_datasets=False, importance_types=[], extra_tags={"team": "trees"})
+    only("xgboost", log_models=False, log_datasets=False, importance_types=[], extra_tags={"team": "trees"})
     xgboost.train(BINARY, one, 2, evals=[(other, "test")], verbose_eval=False)
     run = recorder.run()
     assert recorder.artifacts(run) == {}

@@ -32,19 +32,22 @@ def test_a_frame_is_told(recorder, autolog, model, data):
 
 
 def test_a_generator_gives_no_batch_for_us(recorder, autolog, make, data):
-    given = []
+    def taken():
+        given = []
 
-    def batches():
-        while True:
-            given.append(1)
-            yield data
+        def batches():
+            while True:
+                given.append(1)
+                yield data
 
-    make().fit(batches(), steps_per_epoch=2, epochs=2, shuffle=False, verbose=0)
-    with_us = len(given)
-    given.clear()
+        make().fit(batches(), steps_per_epoch=2, epochs=2, shuffle=False, verbose=0)
+        return len(given)
+
+    with_us = taken()
     fitscribe.keras.autolog(disable=True)
-    make().fit(batches(), steps_per_epoch=2, epochs=2, shuffle=False, verbose=0)
-    assert with_us == len(given)
+    without = [taken() for _ in range(3)]
+    ahead = keras.backend.backend() == "tensorflow"  # it takes batches ahead, in a thread of its own
+    assert min(without) - ahead <= with_us <= max(without) + ahead
     profile = json.loads(told(recorder)[0].profile)
     assert (profile["kind"], profile["steps_per_epoch"]) == ("builtins.generator", 2)
 
