@@ -91,7 +91,7 @@ class Fresh:
             except subprocess.TimeoutExpired:
                 process.kill()
                 said = process.communicate()[1] + "\nit was killed: it did not end in time"
-            self.done[order] = {"status": process.returncode, "said": said[-3000:], **self._told(order)}
+            self.done[order] = {"status": process.returncode, "said": said[-20_000:], **self._told(order)}
         return self.done[order]
 
     def _told(self, order: str) -> dict[str, Any]:
