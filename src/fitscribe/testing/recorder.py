@@ -36,9 +36,10 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         afterwards.drain(30)
-        connect(self._before)
         for run in [each for each in opened.values() if each.id not in self._open]:
             run.end()
+            run.aside = True  # whoever listens next has not heard of it: what holds it may speak until it is collected
+        connect(self._before)
         self._folder.cleanup()
 
     # what runs ask of an outlet
