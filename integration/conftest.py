@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fitscribe import delivery
 from fitscribe.testing import isolation
 from fitscribe.testing.isolation import apart
+from fitscribe.testing.recorder import Recorder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that tests and benchmarks share server.py
 
@@ -52,7 +54,7 @@ def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def alone() -> Iterator[None]:
     """No FITSCRIBE_* or MLFLOW_* variable is set, and no setting is left over."""
-    with apart(), pytest.MonkeyPatch.context() as patch:
+    with apart(), isolation.nothing_waits(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield
 
@@ -62,3 +64,11 @@ def nothing_swallowed(request) -> Iterator[None]:
     """Raise what `guarded` logged: an error of ours can hide from users, never from a test."""
     with isolation.nothing_swallowed(request.node.get_closest_marker("swallows") is not None):
         yield
+
+
+@pytest.fixture
+def recorder(monkeypatch) -> Iterator[Recorder]:
+    """Everything that runs say, in a test that switches autologging on itself."""
+    with Recorder() as recorder:
+        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
+        yield recorder

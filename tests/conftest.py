@@ -31,7 +31,7 @@ def keys_elsewhere(tmp_path_factory) -> Iterator[None]:
 def alone(tmp_path, monkeypatch) -> Iterator[None]:
     """Work in an empty folder, with no FITSCRIBE_* or MLFLOW_* variable set."""
     monkeypatch.chdir(tmp_path)
-    with apart():
+    with apart(), isolation.nothing_waits():
         yield
         discovery.disable()
         ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("fitscribe")]

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import keras
 import keras_tuner
 import numpy
 import pytest
 
 import fitscribe
-from fitscribe import delivery, discovery
-from fitscribe.testing.recorder import Recorder
-
-
-@pytest.fixture
-def recorder(monkeypatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-        yield recorder
+from fitscribe import discovery
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
 import fitscribe
-from fitscribe import delivery, discovery
-from fitscribe.testing.recorder import Recorder
+from fitscribe import discovery
 
 THERE = importlib.util.find_spec("lightning") is not None
 collect_ignore_glob = [] if THERE else ["test_*.py"]
@@ -28,13 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings(words), append=False)
         item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning.*"), append=False)
         item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning:torch.*"), append=False)
-
-
-@pytest.fixture
-def recorder(monkeypatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-        yield recorder
 
 
 @pytest.fixture

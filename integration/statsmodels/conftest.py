@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 import fitscribe
-from fitscribe import delivery, discovery
-from fitscribe.testing.recorder import Recorder
-
-
-@pytest.fixture
-def recorder(monkeypatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-        yield recorder
+from fitscribe import discovery
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
 
 import fitscribe
-from fitscribe import delivery, discovery
-from fitscribe.testing.recorder import Recorder
+from fitscribe import discovery
 
 collect_ignore_glob = [] if find_spec("transformers") and find_spec("torch") else ["test_*.py", "toys.py"]
 os.environ.update(USE_TF="0", USE_FLAX="0", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TQDM_DISABLE="1")
@@ -28,13 +26,6 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-@pytest.fixture
-def recorder(monkeypatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-        yield recorder
 
 
 @pytest.fixture

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import keras
 import numpy
 import pytest
 
 import fitscribe
-from fitscribe import delivery, discovery
-from fitscribe.testing.recorder import Recorder
+from fitscribe import discovery
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keras makes numpy warn of torch's tensors, whatever we do."""
     config.addinivalue_line("filterwarnings", "ignore:__array:DeprecationWarning")
-
-
-@pytest.fixture
-def recorder(monkeypatch) -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        monkeypatch.setattr(delivery, "connect", lambda: None)  # the recorder listens instead
-        yield recorder
 
 
 @pytest.fixture
