@@ -64,7 +64,7 @@ def _no_runs() -> Iterator[None]:
 
 @contextlib.contextmanager
 def nothing_waits() -> Iterator[None]:
-    """Afterwards let go of a delivery whose records wait, as for an endpoint that is gone: others would wait for them."""
+    """Afterwards let go of a delivery with records for an endpoint that is gone: others would wait behind them."""
     try:
         yield
     finally:
