@@ -17,7 +17,6 @@ from fitscribe.records import Bars
 
 __all__ = [
     "Follower",
-    "Predictor",
     "Rounds",
     "answers",
     "check",
@@ -76,25 +75,9 @@ def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     return []
 
 
-class Predictor:
-    """What `pyfunc` asks: a CatBoost model."""
-
-    def __init__(self, model: Any) -> None:
-        """Keep a model."""
-        self.model = model
-
-    def get_raw_model(self) -> Any:
-        """Return the CatBoost model."""
-        return self.model
-
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the model's answer; `params` are further arguments of its `predict`."""
-        return self.model.predict(data, **(params or {}))
-
-
-def predictor(folder: Path, conf: Mapping[str, Any], *, model_config: Any = None, **options: Any) -> Predictor:
+def predictor(folder: Path, conf: Mapping[str, Any], *, model_config: Any = None, **options: Any) -> native.Predictor:
     """Load what answers `predict`; `conf` is what stands under the flavor's own name as well."""
-    return Predictor(load(folder, conf))
+    return native.Predictor(load(folder, conf))
 
 
 def answers(model: Any, rows: Any, **options: Any) -> Any:

@@ -15,7 +15,6 @@ from fitscribe.models.written import Written
 from fitscribe.records import Bars
 
 __all__ = [
-    "Predictor",
     "answers",
     "check",
     "datasets",
@@ -101,27 +100,11 @@ def _told(conf: Mapping[str, Any]) -> dict[str, str]:
     return {"serialization_format": _format(conf)}
 
 
-class Predictor:
-    """What `pyfunc` asks: a booster or an estimator."""
-
-    def __init__(self, model: Any) -> None:
-        """Keep a model."""
-        self.model = model
-
-    def get_raw_model(self) -> Any:
-        """Return the booster or the estimator."""
-        return self.model
-
-    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the model's answer; `params` are further arguments of its `predict`."""
-        return self.model.predict(data, **(params or {}))
-
-
 def predictor(
     folder: Path, conf: Mapping[str, Any], *, trusted: Iterable[str] = (), model_config: Any = None
-) -> Predictor:
+) -> native.Predictor:
     """Load what answers `predict`; `conf` is what stands under the flavor's own name as well."""
-    return Predictor(load(folder, conf, trusted=trusted))
+    return native.Predictor(load(folder, conf, trusted=trusted))
 
 
 def answers(model: Any, rows: Any, **options: Any) -> Any:

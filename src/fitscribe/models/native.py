@@ -15,12 +15,28 @@ from fitscribe.models.format import file_inside
 from fitscribe.models.written import Written, too_large
 from fitscribe.records import Bars
 
-__all__ = ["WIDE", "bars", "blank", "facts", "file_of", "known_class", "named_class", "saved", "written"]
+__all__ = ["WIDE", "Predictor", "bars", "blank", "facts", "file_of", "known_class", "named_class", "saved", "written"]
 
 WIDE = 2000  # features, beyond which a schema tells nobody anything
 LABELS = 100_000  # of which the digest of data is made
 SHOWN = 40  # bars of a chart
 _TYPES = {"bool": "boolean", "float64": "double", "int64": "long"}
+
+
+class Predictor:
+    """What `pyfunc` asks: a model that answers by its own `predict`."""
+
+    def __init__(self, model: Any) -> None:
+        """Keep a model."""
+        self.model = model
+
+    def get_raw_model(self) -> Any:
+        """Return the model."""
+        return self.model
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Return the model's answer; `params` are further arguments of its `predict`."""
+        return self.model.predict(data, **(params or {}))
 
 
 def known_class(model: Any, package: str, kinds: tuple[type, ...]) -> type:

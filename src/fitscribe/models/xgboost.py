@@ -80,16 +80,8 @@ def runs_code(folder: Path, conf: Mapping[str, Any]) -> list[str]:
     return []
 
 
-class Predictor:
-    """What `pyfunc` asks: a booster or an estimator, of which the first takes frames and arrays here."""
-
-    def __init__(self, model: Any) -> None:
-        """Keep a model."""
-        self.model = model
-
-    def get_raw_model(self) -> Any:
-        """Return the booster or the estimator."""
-        return self.model
+class Predictor(native.Predictor):
+    """What `pyfunc` asks: of estimators and boosters, the latter take frames and arrays here."""
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Return the model's answer; `params` are further arguments of its `predict`."""
