@@ -23,6 +23,7 @@ class Notebook:
     def __init__(self, folder: Path) -> None:
         self.manager = kernels.KernelManager(kernel_name="python3")
         self.manager.kernel_spec.argv[0] = sys.executable
+        self.manager.shutdown_wait_time = 60.0  # seconds until it is killed; a busy machine may need more than 5
         self.manager.start_kernel(cwd=str(folder))
         self._connect()
 
@@ -106,15 +107,18 @@ def test_a_kernel_that_is_killed_leaves_its_journal(notebook, tmp_path):
 def test_a_cell_that_is_interrupted_ends_the_run_of_its_fit_alone(notebook, tmp_path):
     assert notebook.cell(OPEN + "\nfitscribe.sklearn.autolog(log_models=False)\nimport sklearn.linear_model") == "ok"
     fit = """
-    import time
+    import pathlib, time
     class Slow(sklearn.linear_model.LinearRegression):
         def fit(self, X, y):
-            time.sleep(60)
+            pathlib.Path("fits").touch()
+            time.sleep(600)
     """
     assert notebook.cell(fit) == "ok"
     assert notebook.cell("sklearn.linear_model.LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])") == "ok"
     cell = notebook.begin("Slow().fit([[1.0], [2.0]], [1.0, 2.0])")
-    time.sleep(3)
+    until = time.monotonic() + 60
+    while not (tmp_path / "fits").exists() and time.monotonic() < until:
+        time.sleep(0.02)
     notebook.manager.interrupt_kernel()
     assert notebook.reply(cell) == "error"
     later = "fitscribe.log_metric('later', 2)\nassert fitscribe.active_run().info.status == 'RUNNING'"

@@ -30,6 +30,7 @@ class _Watch:
         self.last_words, self.process = last_words, os.getpid()
         self.told = self.began = 0.0  # monotonic seconds
         self.pipe: tuple[int, int] = (-1, -1)
+        self.hearing = threading.Lock()
 
     # Lightning and others ask `getsignal(SIGTERM) not in (None, SIG_DFL)` before they set a handler of their own,
     # which they are to set as if there were none. The bare number 0 is another thing: `signal.getsignal` would take
@@ -67,9 +68,10 @@ class _Watch:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self)
         self.pipe = os.pipe()
-        os.set_blocking(self.pipe[1], False)
+        for end in self.pipe:
+            os.set_blocking(end, False)
         before = signal.set_wakeup_fd(self.pipe[1], warn_on_full_buffer=False)
-        if before != -1:  # somebody else's, who needs it more
+        if before != -1 or not hasattr(select, "poll"):  # somebody else's, who needs it more; or gevent's `select`
             signal.set_wakeup_fd(before)
             self._close()
             return
@@ -82,18 +84,24 @@ class _Watch:
 
     def _listen(self, end: int) -> None:
         with guarded("listening for signals"):
-            while heard := os.read(end, 4096):
-                if signal.SIGTERM in heard:
-                    self.told = time.monotonic()
+            coming, answered = select.poll(), 0.0
+            coming.register(end, select.POLLIN)
+            while coming.poll() and self.hear():
+                if self.told > answered:
+                    answered = self.told
                     self._stand_in()
                 time.sleep(BREATH)
 
-    def catch_up(self) -> None:
-        """Let the thread hear what came a moment ago."""
-        until = time.monotonic() + PROMPT
-        while quietly(select.select, self.pipe[:1], (), (), 0, default=([], [], []))[0] and time.monotonic() < until:
-            time.sleep(0.005)
-        time.sleep(0.005)
+    def hear(self) -> bool:
+        """Take what came through the pipe, in whichever thread asks first; False: it is closed."""
+        with self.hearing:
+            try:
+                heard = os.read(self.pipe[0], 4096)
+            except BlockingIOError:
+                return True
+            if signal.SIGTERM in heard:
+                self.told = time.monotonic()
+        return bool(heard)
 
     def _stand_in(self) -> None:
         """Give the main thread time to run the handler; do its work where it does not come to it."""
@@ -153,7 +161,8 @@ def told() -> bool:
     """True when SIGTERM came, whoever handled it."""
     if _watch is None:
         return False
-    _watch.catch_up()
+    if _watch.pipe[0] != -1:
+        quietly(_watch.hear, default=False)  # its thread may not have come to it yet
     return bool(_watch.told or _watch.began)
 
 

@@ -43,7 +43,8 @@ def scripted() -> Callable[..., tuple[Client, Scripted]]:
 
 @pytest.fixture(autouse=True)
 def nothing_open() -> Iterator[None]:
-    """Close what reads opened."""
+    """Nothing is to be delivered before a read unless a test says so; close what reads opened."""
+    before = backlog.connect(None)
     yield
-    backlog.connect(None)
+    backlog.connect(before)
     endpoint.close_transports()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import pytest
 
 import fitscribe
+from fitscribe import signals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 
@@ -93,6 +95,21 @@ def test_the_users_handler_is_called_alone_with_its_exit_code(tmp_path, when):
     before, text = (handler, SLEEP) if when == "before" else ("", handler + SLEEP)
     assert ended(started(tmp_path, text, before))[:2] == (7, "mine\n")
     assert runs() == {"open": "KILLED"}
+
+
+def test_a_signal_that_the_listening_thread_has_not_come_to_is_known_at_the_end(monkeypatch):
+    """On a busy machine the process was through before that thread had its turn, and the run FINISHED."""
+    watch = signals._Watch(lambda seconds: None)
+    watch.pipe = os.pipe()
+    for end in watch.pipe:
+        os.set_blocking(end, False)
+    monkeypatch.setattr(signals, "_watch", watch)
+    assert not signals.told()
+    os.write(watch.pipe[1], bytes([signal.SIGUSR1]))
+    assert not signals.told()
+    os.write(watch.pipe[1], bytes([signal.SIGTERM]))
+    assert signals.told()
+    watch._close()
 
 
 def test_a_handler_that_calls_the_one_before_it_goes_on_as_it_did(tmp_path):

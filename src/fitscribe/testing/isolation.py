@@ -64,13 +64,17 @@ def _no_runs() -> Iterator[None]:
 
 @contextlib.contextmanager
 def nothing_waits() -> Iterator[None]:
-    """Afterwards let go of a delivery with records for an endpoint that is gone: others would wait behind them."""
+    """Afterwards let go of a delivery with records for an endpoint that is gone: others would wait behind them.
+
+    One that stays is who listens again, whatever a test has connected in its place.
+    """
     try:
         yield
     finally:
         road = delivery._delivery
         if road is not None and road._shipper is not None and road._shipper.pending():
             delivery.forget()
+        _connect(delivery._delivery)
 
 
 @contextlib.contextmanager
