@@ -73,6 +73,8 @@ def autolog_one(name: str, options: Mapping[str, Any]) -> None:
     integration does not have or a value it cannot take; `NotBuiltYet`: one that the field knows and we lack.
     """
     if options.get("disable"):
+        if len(options) > 1:
+            discovery.integration(name).configure(options, explicit=True)  # what is wrong is said here as well
         discovery.disable(name)
         return
     _ready()

@@ -328,6 +328,8 @@ def test_a_face_tells_its_options_and_refuses_others(install):
     assert signature.parameters["every"].default == 1
     with pytest.raises(MisuseError, match=r"pwfakeml has no option 'nope'; it has disable, .*every"):
         fitscribe.pwfakeml.autolog(nope=1)
+    with pytest.raises(MisuseError, match="pwfakeml has no option 'nope'"):
+        fitscribe.pwfakeml.autolog(disable=True, nope=1)
     with pytest.raises(MisuseError, match="every='often' is a str"):
         fitscribe.pwfakeml.autolog(every="often")
 
