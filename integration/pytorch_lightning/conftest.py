@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
-from integration.lightning.conftest import autolog, pytest_collection_modifyitems, recorder
+from integration.lightning.conftest import autolog, pytest_collection_modifyitems
 
-__all__ = ["autolog", "pytest_collection_modifyitems", "recorder"]
+__all__ = ["autolog", "pytest_collection_modifyitems"]
 
 collect_ignore_glob = [] if importlib.util.find_spec("pytorch_lightning") else ["test_*.py"]
