@@ -6,6 +6,7 @@ import pytest
 
 from fitscribe.client import Client
 from integration import examples
+from integration.launching import unless_aborted
 
 SHOWN = {
     "catboost_rounds": ["rounds: 60 and the best once more: True", "chosen by CatBoost: 0.0", "predicted: [1, 0]"],
@@ -78,15 +79,19 @@ def test_an_example_shows_and_records_its_work(name, uri, tmp_path):
         if name.startswith(framework):
             pytest.importorskip(framework, reason="it is installed on one Python alone")
     client = Client(uri)
-    before = {run.info.run_id for run in every_run(client)}
-    shown = examples.run(name, tmp_path / "work", uri)
+
+    def shows(folder):
+        before = {run.info.run_id for run in every_run(client)}
+        shown = examples.run(name, folder / "work", uri)
+        return shown, [run for run in every_run(client) if run.info.run_id not in before], folder / "work"
+
+    shown, runs, work = unless_aborted(shows, tmp_path)
     for words in SHOWN[name]:
         assert words in shown
-    runs = [run for run in every_run(client) if run.info.run_id not in before]
     assert len(runs) == RUNS[name]
     assert {run.info.status for run in runs} == ENDS.get(name, {"FINISHED"})
     assert all(run.info.end_time >= run.info.start_time > 0 for run in runs)
-    journal = tmp_path / "work" / ".fitscribe" / "journal"
+    journal = work / ".fitscribe" / "journal"
     assert [each.name for each in journal.iterdir()] == [".gitignore"], "all is delivered, nothing is left"
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 import fitscribe
 from fitscribe.client import Client
+from integration.launching import unless_aborted
 
 here = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
 
@@ -145,7 +146,7 @@ for _ in range(5):
 dist.destroy_process_group()
 """)
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script)]
-    [run] = ran(launcher, tmp_path, OMP_NUM_THREADS="1")
+    [run] = unless_aborted(lambda folder: ran(launcher, folder, OMP_NUM_THREADS="1"), tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["steps"] == 5
     wanted = {"model_wrapper": "DistributedDataParallel", "world_size": "2", "backend": "gloo"}
@@ -183,7 +184,7 @@ with fitscribe.pytorch.watch(model, optimizer, log_models=True):
 dist.destroy_process_group()
 """)
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", str(script), kind]
-    [run] = ran(launcher, tmp_path, OMP_NUM_THREADS="1")
+    [run] = unless_aborted(lambda folder: ran(launcher, folder, OMP_NUM_THREADS="1"), tmp_path)
     assert (run.info.status, run.data.metrics["steps"]) == ("FINISHED", 5)
     wanted = {"total_params": "49", "model_class": "torch.nn.modules.container.Sequential", "model_wrapper": kind}
     assert wanted.items() <= run.data.params.items()

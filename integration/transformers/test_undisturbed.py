@@ -14,6 +14,7 @@ from transformers import Trainer, TrainerCallback
 
 import fitscribe
 from fitscribe.client import Client
+from integration.launching import unless_aborted
 from integration.transformers import toys
 
 
@@ -121,17 +122,22 @@ torch.distributed.destroy_process_group()  # or one of its threads may abort a p
 """)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FITSCRIBE_", "MLFLOW_"))}
     root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", script],
-        check=False,
-        cwd=tmp_path,
-        env={**kept, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    client = Client(tmp_path / ".fitscribe")
+    launcher = ["-W", "ignore", "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", script]
+
+    def launched(folder):
+        done = subprocess.run(
+            [sys.executable, *launcher],
+            check=False,
+            cwd=folder,
+            env={**kept, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return Client(folder / ".fitscribe")
+
+    client = unless_aborted(launched, tmp_path)
     [run] = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert run.info.status == "FINISHED"
     assert [each.step for each in client.get_metric_history(run.info.run_id, "loss")] == [2, 4, 6]

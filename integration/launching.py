@@ -1,0 +1,28 @@
+"""What PyTorch's launcher starts may be aborted at its end by a thread of PyTorch's; then it is tried once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["unless_aborted"]
+
+T = TypeVar("T")
+
+# Seen on a busy machine in 1 of 20 launches of a script that does not import fitscribe: a thread of gloo's outlives the
+# interpreter, and the process group though it was destroyed
+ABORTED = "terminate called without an active exception"
+
+
+def unless_aborted(attempt: Callable[[Path], T], folder: Path) -> T:
+    """Return `attempt(a fresh folder)`; where it fails because PyTorch aborted a process, try again, twice at most."""
+    for left in (2, 1, 0):
+        fresh = folder / f"with {left} left"
+        fresh.mkdir()
+        try:
+            return attempt(fresh)
+        except AssertionError as error:
+            if not left or ABORTED not in str(error):
+                raise
+    raise ValueError("unreachable")
