@@ -63,6 +63,7 @@ assert [child.exitcode for child in children] == [0, 0]
 @pytest.mark.parametrize(("backend", "order"), [("tensorflow", "before"), ("torch", "after")])
 def test_children_that_are_forked_make_a_run_each_and_loaders_none(tmp_path, backend, order):
     told = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_TRACKING_URI": str(tmp_path / "store")}
+    told["FITSCRIBE_EXIT_TIMEOUT"] = "120"  # on a slow machine the models are written late
     python = [sys.executable, "-W", "ignore"]
     for command in (["-c", SCRIPT, order], ["-m", "fitscribe", "sync"]):  # a slow machine leaves something for later
         done = subprocess.run(

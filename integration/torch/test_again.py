@@ -1,4 +1,7 @@
-"""A loop that was not recorded, or during which autologging was switched off, is no reason not to record the next."""
+"""A loop that was not recorded, or during which autologging was switched off, is no reason not to record the next.
+
+Nor is what another thread is just making.
+"""
 
 from __future__ import annotations
 
@@ -38,3 +41,13 @@ def test_switched_off_between_two_recorded_steps_and_on_again_a_loop_is_recorded
     autolog(log_every_n_step=1)
     loop()
     assert len(recorder.runs()) == 2
+
+
+def test_while_another_thread_makes_what_it_trains_with_a_loop_is_recorded(recorder, autolog):
+    half_made = [kind.__new__(kind) for kind in (torch.nn.Linear, torch.optim.SGD, torch.amp.GradScaler)]
+    half_made[2]._enabled = True
+    loop()
+    (run,) = recorder.runs()
+    params = recorder.params(run)
+    assert (run.name, params["optimizer_name"], params["total_params"]) == ("Linear", "SGD", "5")
+    assert "amp" not in params

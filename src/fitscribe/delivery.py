@@ -16,7 +16,7 @@ from fitscribe.current import last_entered
 from fitscribe.guard import guarded, quietly, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
 from fitscribe.records import Record, RunEnded, Status, now
-from fitscribe.run import Run, opened, status_of
+from fitscribe.run import Run, opened, say_end, status_of, unsaid
 from fitscribe.run import connect as connect_runs
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Delivery:
 
             with self._making:
                 if self._shipper is None:
-                    self._shipper = Shipper(config.folder() / "journal", self.dialect_for)
+                    self._shipper = Shipper(config.folder() / "journal", self.dialect_for, self.leave_worker)
                     self.emit = self._shipper.emit  # one call less in training loops
         return self._shipper
 
@@ -153,18 +153,27 @@ class Delivery:
         if not self.flush(config.settings().read_timeout):
             warn_once("synchronous=True: the endpoint did not take it in time; it is kept and sent later")
 
-    def leave(self) -> None:
-        """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
+    def leave_worker(self) -> None:
+        """Leave at the end of a `multiprocessing` worker, which comes here while its error is on its way out."""
+        error = sys.exc_info()[1]
+        self.leave(None if isinstance(error, SystemExit) else error)
+
+    def leave(self, error: BaseException | None = None) -> None:
+        """End the runs that are still open, deliver what can be delivered within the limits, and let go.
+
+        `error` is what ends the process, where the interpreter does not know of it.
+        """
         self._left = True
         with guarded("the last flush"):
-            status, why = _how_it_ends()
+            status, why = _how_it_ends(error)
             for run in reversed(list(opened.values())):
                 if run.process == os.getpid():
                     if why:
                         run.set_tags({"fitscribe.end": why})
                     run.end(status)
             with pace.hurry():
-                afterwards.drain(config.settings().exit_timeout)
+                if not afterwards.drain(config.settings().exit_timeout):
+                    _end_now()
                 if self._shipper is not None:
                     self._shipper.close()
             if reading := sys.modules.get("fitscribe.reading.endpoint"):
@@ -188,11 +197,20 @@ class Delivery:
         return last_entered()
 
 
-def _how_it_ends() -> tuple[Status, str]:
+def _end_now() -> None:
+    """Say the ends of runs that wait for work which takes too long: nobody else would, once this process is gone."""
+    mine = [each for each, (run, _) in list(unsaid.items()) if run.process == os.getpid()]
+    if waiting := [each for each in mine if say_end(each)]:
+        warn_once(
+            "what is done after a fit was not through in time; %d run(s) end without what it had to say", len(waiting)
+        )
+
+
+def _how_it_ends(error: BaseException | None) -> tuple[Status, str]:
     """Return the status for the runs that are open at the end of the process, and the tag that says why, if any."""
     if found := _restarted():
         return found
-    error, signals = _last_error(), sys.modules.get("fitscribe.signals")
+    error, signals = error or _last_error(), sys.modules.get("fitscribe.signals")
     if error is None and signals is not None and signals.told():
         return "KILLED", ""
     return status_of(error), ""

@@ -67,7 +67,18 @@ from fitscribe.words.values import WHOLE_PARAMS
 if TYPE_CHECKING:
     from fitscribe.searching import Search
 
-__all__ = ["WHOLE_PARAMS", "Outlet", "Run", "connect", "opened", "outlet", "set_aside", "status_of"]
+__all__ = [
+    "WHOLE_PARAMS",
+    "Outlet",
+    "Run",
+    "connect",
+    "opened",
+    "outlet",
+    "say_end",
+    "set_aside",
+    "status_of",
+    "unsaid",
+]
 
 
 def status_of(error: BaseException | None) -> Status:
@@ -196,7 +207,8 @@ class Run(Models):
                 piece()
         record = RunEnded(self.id, now() if at is None else at, status)
         if self.deferred:
-            afterwards.do(lambda: self.say(record))
+            unsaid[self.id] = self, record
+            afterwards.do(lambda: say_end(self.id))
         else:
             self.say(record)
 
@@ -213,8 +225,20 @@ def _resumed_id(address: tuple[str, str, str], name: str, parent: Run | None, pa
     return jobs.child_id(above, name) if above else jobs.top_id(address[0], address[1] or address[2])
 
 
+def say_end(run_id: str) -> bool:
+    """Say the end of a run that waited for work after its fit; False where that was done."""
+    run, record = unsaid.pop(run_id, (None, None))
+    if run is None or record is None:
+        return False
+    run.say(record)
+    return True
+
+
 opened: dict[str, Run] = {}
 """The runs of this process that have not ended, oldest first."""
+
+unsaid: dict[str, tuple[Run, RunEnded]] = {}
+"""The runs that have ended and say so when the work after their fit is done."""
 
 set_aside: dict[str, Run] = {}
 """The runs of this process that another rank records: their ids are known to nobody else."""

@@ -238,6 +238,44 @@ def test_the_end_of_a_script_is_the_end_of_its_open_run(tmp_path, text, code, wo
     assert runs() == {"open": status}
 
 
+def test_a_run_ends_though_the_work_after_its_fit_outlasts_the_process(tmp_path):
+    """Nobody could tell of it later: all that was said before is delivered, and the journal gone."""
+    before = "os.environ['FITSCRIBE_EXIT_TIMEOUT'] = '2'"
+    text = "fitscribe.flush(60)\nfitscribe.active_run().run.later(lambda: time.sleep(30))\n" + READY
+    code, err, seconds = ended(started(tmp_path, text, before), None)
+    assert code == 0
+    assert "1 run(s) end without what it had to say" in err
+    assert seconds < 20
+    assert runs() == {"open": "FINISHED"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_leaves_the_end_of_its_parents_run_to_the_parent(tmp_path):
+    """Which waits for work after a fit, and dies of it, while the child has no time for its own."""
+    before = "import contextvars\nos.environ['FITSCRIBE_EXIT_TIMEOUT'] = '2'"
+    text = """
+    from fitscribe import afterwards
+
+    def train():
+        fitscribe.start_run(run_name="child").run.later(lambda: time.sleep(60))
+
+    with afterwards.held():
+        fitscribe.active_run().run.later(int)
+        fitscribe.end_run()
+        child = os.fork()
+        if child == 0:
+            contextvars.Context().run(train)
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        print("ready", flush=True)
+        os._exit(0)
+    """
+    code, err, _ = ended(started(tmp_path, text, before), None)
+    assert code == 0
+    assert "1 run(s) end without what it had to say" in err
+    assert runs() == {"open": "FAILED", "child": "FINISHED"}
+
+
 def test_nothing_is_installed_before_a_run_begins(tmp_path):
     text = """
     import signal, sys, threading, fitscribe

@@ -16,11 +16,11 @@ METHODS = multiprocessing.get_all_start_methods()
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 
-def script(tmp_path, text: str, **environment: str) -> None:
+def script(tmp_path, text: str, *words: str, **environment: str) -> None:
     """Run a script to its end; it says nothing and ends well, within 90 seconds."""
     (tmp_path / "train.py").write_text(textwrap.dedent(text), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "train.py"], cwd=tmp_path, env={**os.environ, **environment},
+        [sys.executable, "-W", "ignore", "train.py", *words], cwd=tmp_path, env={**os.environ, **environment},
         capture_output=True, text=True, check=False, timeout=90,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -73,6 +73,37 @@ def test_processes_and_pools_of_multiprocessing(tmp_path, method):
     """
     script(tmp_path, work(body))
     assert the_run() == ("FINISHED", [(step, float(step)) for step in range(9)])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("end", "status"), [("late", "FINISHED"), ("open", "FINISHED"), ("error", "FAILED")])
+def test_a_run_of_a_worker_ends_with_it(tmp_path, method, end, status):
+    """Also where its end waits for work after a fit, and all that was said before is delivered."""
+    text = """
+    import multiprocessing, os, sys, time
+    import fitscribe
+
+    def train(end):
+        run = fitscribe.start_run().run
+        fitscribe.flush(60)
+        if end == "late":
+            run.later(lambda: time.sleep(1.5))
+            run.later(lambda: run.log_metrics({"m": 1.0}))
+            fitscribe.end_run()
+        else:
+            run.log_metrics({"m": 1.0})
+        if end == "error":
+            sys.stderr = open(os.devnull, "w")
+            raise ValueError("mine")
+
+    if __name__ == "__main__":
+        worker = multiprocessing.get_context(sys.argv[1]).Process(target=train, args=(sys.argv[2],))
+        worker.start()
+        worker.join()
+        assert worker.exitcode == int(sys.argv[2] == "error")
+    """
+    script(tmp_path, text, method, end)
+    assert the_run() == (status, [(0, 1.0)])
 
 
 def test_a_pool_of_concurrent_futures(tmp_path):

@@ -34,9 +34,15 @@ MANY = 50_000  # records that wait, of which an exit takes no time to tell the r
 class Shipper:
     """One per process; a forked child goes on with a journal of its own. No file, no thread until the first record."""
 
-    def __init__(self, folder: Path, dialect_for: Callable[[str], Dialect]) -> None:
-        """`folder` is for the journal; `dialect_for` gives the dialect of a tracking URI."""
+    def __init__(
+        self, folder: Path, dialect_for: Callable[[str], Dialect], goodbye: Callable[[], None] | None = None
+    ) -> None:
+        """`folder` is for the journal; `dialect_for` gives the dialect of a tracking URI.
+
+        `goodbye` is called at the end of a `multiprocessing` worker; without it, `close`.
+        """
         self.folder, self.dialect_for = folder, dialect_for
+        self._goodbye = goodbye
         self._life: Lifetime | None = None
         self._past: list[Lifetime] = []
         self._book = AddressBook()
@@ -170,7 +176,7 @@ class Shipper:
                 watch_forks()
                 self._life = Lifetime(self.folder, self.dialect_for, self._book, self._origin)
                 self._life.begun = self._salvage.start
-                _close_with_worker(self)
+                _leave_with_worker(self._goodbye or self.close)
             return self._life
 
     def _spool(self) -> Spool:
@@ -213,13 +219,13 @@ def _worker() -> object:
     return process.parent_process() if process is not None else None
 
 
-def _close_with_worker(shipper: Shipper) -> None:
-    """Flush a `multiprocessing` worker at its end: it leaves without running what `atexit` holds."""
+def _leave_with_worker(goodbye: Callable[[], None]) -> None:
+    """Call `goodbye` at the end of a `multiprocessing` worker: it leaves without running what `atexit` holds."""
     if _worker() is None:
         return
     from multiprocessing.util import Finalize
 
-    Finalize(None, shipper.close, exitpriority=1)
+    Finalize(None, goodbye, exitpriority=1)
 
 
 def _tell(segments: list[Path], pending: int, trouble: str) -> None:

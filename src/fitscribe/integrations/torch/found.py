@@ -1,7 +1,8 @@
 """What lies around an optimizer: the module that holds its weights, its scheduler, and others of its kind.
 
 Found once for a run by a look through all that the interpreter's collector keeps, by type alone: nothing has to be
-patched for it, and no code of the objects runs.
+patched for it, and no code of the objects runs. Some of it another thread may just be making: it has not all of its
+attributes yet, and its dicts still grow.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Around:
     def smallest(self, optimizer: Any) -> Any:
         """Return the smallest module that holds all weights of an optimizer, the outermost of equals; None: none."""
         counts, modules = self._counted(optimizer)
-        most = sum(len(group["params"]) for group in optimizer.param_groups)
+        most = sum(len(group["params"]) for group in _groups(optimizer))
         whole = [modules[each] for each, count in counts.items() if count == most]
         if not whole:
             return None
@@ -72,7 +73,7 @@ class Around:
         counts: Counter[int] = Counter()
         modules: dict[int, Any] = {}
         lines: dict[int, list[Any]] = {}
-        for group in optimizer.param_groups:
+        for group in _groups(optimizer):
             for weight in group["params"]:
                 owner = self._owners.get(id(weight))
                 if owner is None:
@@ -168,7 +169,11 @@ def weights_of(module: Any) -> Iterator[Any]:
 
 
 def _held(module: Any, name: str) -> list[Any]:
-    return [each for each in (vars(module).get(name) or {}).values() if each is not None]
+    return [each for each in list((vars(module).get(name) or {}).values()) if each is not None]
+
+
+def _groups(optimizer: Any) -> list[Any]:
+    return list(getattr(optimizer, "param_groups", ()))
 
 
 def _label(module: Any) -> str:

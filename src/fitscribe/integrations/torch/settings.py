@@ -62,10 +62,11 @@ def _model(around: found.Around) -> dict[str, Any]:
 
 
 def _scaler(around: found.Around) -> dict[str, Any]:
-    enabled = [each for each in around.scalers if getattr(each, "_enabled", False)]
+    told = ("_init_scale", "_growth_factor", "_backoff_factor", "_growth_interval")
+    whole = [each for each in around.scalers if all(hasattr(each, key) for key in told)]  # else it is being made
+    enabled = [each for each in whole if getattr(each, "_enabled", False)]
     if len(enabled) != 1:
         return {}
-    told = ("_init_scale", "_growth_factor", "_backoff_factor", "_growth_interval")
     return {"amp": True} | {f"grad_scaler{key}": getattr(enabled[0], key) for key in told}
 
 

@@ -114,7 +114,7 @@ class _Checks:
         try:
             if processes is not None:
                 gone = f"http://127.0.0.1:{fresh.closed_port()}"
-                processes.begin("autolog first")
+                processes.begin("autolog first", **fresh.PATIENT)
                 processes.begin("framework first", MLFLOW_TRACKING_URI=gone, FITSCRIBE_EXIT_PATIENCE="1")
             for check in HERE:
                 self.make(check)

@@ -22,9 +22,11 @@ from fitscribe.integration import Integration
 from fitscribe.testing.contract import child
 from fitscribe.testing.contract.scene import NotTried, Scene, promise
 
-__all__ = ["CHECKS", "Fresh"]
+__all__ = ["CHECKS", "PATIENT", "Fresh", "closed_port"]
 
-LEAVING = 60.0  # seconds beside those of the training: for imports, and for what is delivered at exit
+LEAVING = 300.0  # seconds beside those of the training: for imports, and for what is delivered at exit
+PATIENT = {"FITSCRIBE_EXIT_PATIENCE": "60", "FITSCRIBE_EXIT_TIMEOUT": "120"}
+"""For what is delivered to a store that always answers: a busy machine must not look like one that does not."""
 SITE = """
 import __main__
 integration = __main__.module_of({module!r}, {file!r}).{name}
