@@ -241,7 +241,7 @@ def ran(what, folder, *, fails=False, **environment):
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FITSCRIBE_", "MLFLOW_"))}
     command = [sys.executable, *(["-c", what] if isinstance(what, str) else what)]
     done = subprocess.run(
-        command, check=False, cwd=folder, env={**kept, **environment}, capture_output=True, text=True, timeout=120
+        command, check=False, cwd=folder, env={**kept, **environment}, capture_output=True, text=True, timeout=300
     )
     assert bool(done.returncode) == fails, done.stderr
     assert "training goes on without it" not in done.stderr
