@@ -10,8 +10,8 @@ __all__ = ["unless_aborted"]
 
 T = TypeVar("T")
 
-# Seen on a busy machine in 1 of 20 launches of a script that does not import fitscribe: a thread of gloo's outlives the
-# interpreter, and the process group though it was destroyed
+# Seen on a busy machine, now and then, of a script that does not import fitscribe as well: a thread that is none of
+# Python's is still there when the interpreter ends, though the process group was destroyed
 ABORTED = "terminate called without an active exception"
 
 
