@@ -202,7 +202,9 @@ def _end_now() -> None:
     mine = [each for each, (run, _) in list(unsaid.items()) if run.process == os.getpid()]
     if waiting := [each for each in mine if say_end(each)]:
         warn_once(
-            "what is done after a fit was not through in time; %d run(s) end without what it had to say", len(waiting)
+            "what is done after a fit, such as writing a model, was not through in %g s (FITSCRIBE_EXIT_TIMEOUT sets "
+            "them); %d run(s) end without what it had to say",
+            *(config.settings().exit_timeout, len(waiting)),
         )
 
 
