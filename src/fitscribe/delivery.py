@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitscribe import afterwards, config, pace
+from fitscribe import afterwards, config, pace, workers
 from fitscribe.current import last_entered
 from fitscribe.guard import guarded, quietly, warn_once
 from fitscribe.reading.backlog import connect as connect_reads
@@ -54,7 +54,7 @@ class Delivery:
 
             with self._making:
                 if self._shipper is None:
-                    self._shipper = Shipper(config.folder() / "journal", self.dialect_for, self.leave_worker)
+                    self._shipper = Shipper(config.folder() / "journal", self.dialect_for, self.leave)
                     self.emit = self._shipper.emit  # one call less in training loops
         return self._shipper
 
@@ -153,19 +153,11 @@ class Delivery:
         if not self.flush(config.settings().read_timeout):
             warn_once("synchronous=True: the endpoint did not take it in time; it is kept and sent later")
 
-    def leave_worker(self) -> None:
-        """Leave at the end of a `multiprocessing` worker, which comes here while its error is on its way out."""
-        error = sys.exc_info()[1]
-        self.leave(None if isinstance(error, SystemExit) else error)
-
-    def leave(self, error: BaseException | None = None) -> None:
-        """End the runs that are still open, deliver what can be delivered within the limits, and let go.
-
-        `error` is what ends the process, where the interpreter does not know of it.
-        """
+    def leave(self) -> None:
+        """End the runs that are still open, deliver what can be delivered within the limits, and let go."""
         self._left = True
         with guarded("the last flush"):
-            status, why = _how_it_ends(error)
+            status, why = _how_it_ends()
             for run in reversed(list(opened.values())):
                 if run.process == os.getpid():
                     if why:
@@ -208,11 +200,13 @@ def _end_now() -> None:
         )
 
 
-def _how_it_ends(error: BaseException | None) -> tuple[Status, str]:
+def _how_it_ends() -> tuple[Status, str]:
     """Return the status for the runs that are open at the end of the process, and the tag that says why, if any."""
     if found := _restarted():
         return found
-    error, signals = error or _last_error(), sys.modules.get("fitscribe.signals")
+    if failed := workers.how_it_ends():
+        return failed, ""
+    error, signals = _last_error(), sys.modules.get("fitscribe.signals")
     if error is None and signals is not None and signals.told():
         return "KILLED", ""
     return status_of(error), ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 import weakref
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from fitscribe import pace
+from fitscribe import pace, workers
 from fitscribe.config import folder, settings
 from fitscribe.dialects import AddressBook, Dialect
 from fitscribe.errors import MisuseError, TransportError
@@ -48,7 +47,7 @@ class Shipper:
         self._book = AddressBook()
         self._origin: dict[str, str] | None = None
         self._beginning = threading.Lock()
-        self._salvage = self._salvaging(alone=_worker() is None)
+        self._salvage = self._salvaging(alone=not workers.is_worker())
         _watch_forks(self)
 
     def emit(self, record: Record) -> None:
@@ -176,7 +175,7 @@ class Shipper:
                 watch_forks()
                 self._life = Lifetime(self.folder, self.dialect_for, self._book, self._origin)
                 self._life.begun = self._salvage.start
-                _leave_with_worker(self._goodbye or self.close)
+                workers.at_end(self._goodbye or self.close)
             return self._life
 
     def _spool(self) -> Spool:
@@ -211,21 +210,6 @@ def _watch_forks(shipper: Shipper) -> None:
             alive.forked()
 
     os.register_at_fork(after_in_child=in_child)
-
-
-def _worker() -> object:
-    """Return the process that made this one to work for it by `multiprocessing`, or None."""
-    process = sys.modules.get("multiprocessing.process")
-    return process.parent_process() if process is not None else None
-
-
-def _leave_with_worker(goodbye: Callable[[], None]) -> None:
-    """Call `goodbye` at the end of a `multiprocessing` worker: it leaves without running what `atexit` holds."""
-    if _worker() is None:
-        return
-    from multiprocessing.util import Finalize
-
-    Finalize(None, goodbye, exitpriority=1)
 
 
 def _tell(segments: list[Path], pending: int, trouble: str) -> None:
