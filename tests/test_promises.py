@@ -24,7 +24,7 @@ FLOORS = [
     "guard",
     "values config records entities afterwards store exceptions",
     "models",
-    "checks contents data imports patching transport source charts modeling checkpoints ranks scoring trials",
+    "checks contents data imports patching transport source charts modeling checkpoints ranks scoring trials workers",
     "jobs words searching",
     "run dialects reading",
     "current signals",
