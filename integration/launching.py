@@ -15,14 +15,13 @@ T = TypeVar("T")
 ABORTED = "terminate called without an active exception"
 
 
-def unless_aborted(attempt: Callable[[Path], T], folder: Path) -> T:
-    """Return `attempt(a fresh folder)`; where it fails because PyTorch aborted a process, try again, twice at most."""
-    for left in (2, 1, 0):
-        fresh = folder / f"with {left} left"
-        fresh.mkdir()
-        try:
-            return attempt(fresh)
-        except AssertionError as error:
-            if not left or ABORTED not in str(error):
-                raise
-    raise ValueError("unreachable")
+def unless_aborted(attempt: Callable[[Path], T], folder: Path, left: int = 2) -> T:
+    """Return `attempt(a fresh folder)`; where it fails because PyTorch aborted a process, try again, `left` times."""
+    fresh = folder / f"with {left} left"
+    fresh.mkdir()
+    try:
+        return attempt(fresh)
+    except AssertionError as error:
+        if not left or ABORTED not in str(error):
+            raise
+    return unless_aborted(attempt, folder, left - 1)

@@ -161,8 +161,7 @@ def told() -> bool:
     """True when SIGTERM came, whoever handled it."""
     if _watch is None:
         return False
-    if _watch.pipe[0] != -1:
-        quietly(_watch.hear, default=False)  # its thread may not have come to it yet
+    quietly(_watch.hear, default=False)  # its thread may not have come to it yet, or there is none
     return bool(_watch.told or _watch.began)
 
 

@@ -39,7 +39,7 @@ def how_it_ends() -> Status | None:
     """Return how the work of this worker has ended, as far as that is known; None where it was no error.
 
     Up to Python 3.12 a worker says goodbye while its error is on its way out, later when all that is left of it is an
-    exit code: then `sys.exit(1)` is taken for an error.
+    exit code: then `sys.exit(1)` and Ctrl-C are taken for an error.
     """
     if not is_worker():
         return None
